@@ -1,0 +1,83 @@
+"""The ``ecgmon`` command: the only place that exits or configures logging."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from ecgmon.errors import EcgmonError
+
+COMMANDS: Final = {
+    "serve": "watch streams and raise alerts, until told to stop",
+    "check": "read a configuration, say what is wrong with it, start nothing",
+    "train": "learn from normal beats, calibrate, write a model bundle",
+    "calibrate": "calibrate a bundle anew on other recordings",
+    "evaluate": "measure a bundle against reference annotations",
+    "scan": "score recordings into WFDB annotations and JSON lines",
+    "replay": "play a recording to a broker as devices would",
+    "info": "say what is in a model bundle",
+    "download": "fetch a database from PhysioNet",
+}
+
+log = logging.getLogger("ecgmon")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one subcommand and exit: 0 done, 1 it failed, 2 wrong usage or configuration, 130 interrupted."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one subcommand and return its exit code."""
+    args = _parser(_wanted(argv)).parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if args.debug else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    try:
+        return int(args.run(args))
+    except EcgmonError as error:
+        if args.debug:
+            log.exception("failed")
+        print(f"ecgmon {args.command}: {error}", file=sys.stderr)  # noqa: T201 - the one place that speaks for errors
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of stdout is gone; nobody is left to tell
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _wanted(argv: Sequence[str]) -> str | None:
+    """The subcommand that ``argv`` names: only its module is imported, so that ``--help`` stays quick."""
+    return next((word for word in argv if word in COMMANDS), None)
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="log in detail, show tracebacks")
+    parser = argparse.ArgumentParser(
+        prog="ecgmon",
+        description="Watches ECG streams and raises an alert when a heart does not beat as it should. "
+        "Not a medical device.",
+    )
+    from ecgmon import __version__
+
+    parser.add_argument("--version", action="version", version=f"ecgmon {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=text, description=text.capitalize() + ".", parents=[common])
+        if name == wanted:
+            module = importlib.import_module(f"ecgmon.commands.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One module a subcommand: wires sources, pipeline and evaluation together, prints results."""

@@ -1,0 +1,1 @@
+"""Pure signal code: no files, no network, no clock, no torch."""

@@ -1,0 +1,162 @@
+"""What travels along the arrows of the design: chunk, beat, score, alert.
+
+Units everywhere: samples in millivolt, time in seconds, UTC as seconds since 1970, heart rate in beats per minute,
+probabilities 0..1. "Stream time" counts seconds from the first sample of the stream, gaps included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+FS: Final = 125
+"""Rate behind the resampler, in Hz: one rate for detector, window and model."""
+
+WINDOW: Final = 187
+"""Samples in a beat's window: 1.496 s at 125 Hz."""
+
+R_INDEX: Final = 93
+"""Where the R-peak stands in a window of the layout ``centred``."""
+
+Samples = NDArray[np.float32]
+Layout = Literal["centred", "kachuee"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """A piece of one stream as a source hands it on.
+
+    ``samples`` has shape [leads, n], in mV; NaN marks a sample that is missing. ``t`` is the UTC time of the first
+    sample. ``seq`` counts the stream's chunks where the source numbers them. ``end`` says that nothing follows.
+    ``ack`` is called once, after everything that this chunk completed has been handed on.
+    """
+
+    stream: str
+    fs: float
+    leads: tuple[str, ...]
+    samples: Samples
+    t: float
+    seq: int | None = None
+    end: bool = False
+    ack: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beat:
+    """One beat, as the frontend cuts it from one lead.
+
+    index       running number in the stream, from 0
+    r           stream time of the R-peak, s, finer than the 125 Hz grid
+    ready       stream time of the sample that completed the beat, s: what a live monitor has to wait for
+    window      [187] mV after the filters, in the layout the frontend was made for
+    scale       the stream's usual QRS size (running median of peak to peak), mV; > 0
+    rr          RR interval to the beat before, s; NaN for the first beat and across a gap
+    rr_local    median of the last accepted RR intervals, s; NaN while fewer than three are known
+    good        the signal around the beat passed the quality gate; a beat that is not good is counted, not scored
+    """
+
+    index: int
+    r: float
+    ready: float
+    window: Samples
+    scale: float
+    rr: float
+    rr_local: float
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The verdict over one second of signal: ``second`` s to ``second + 1`` s of stream time."""
+
+    second: int
+    flat: bool = False
+    """No more than noise of the converter: lead off, or no electrical activity."""
+    clipped: bool = False
+    """The signal sits at its largest or smallest value: the amplifier is saturated."""
+    noisy: bool = False
+    """More power outside the band of the QRS than a detector can be trusted with."""
+    missing: bool = False
+    """Samples were missing (NaN or a gap)."""
+
+    @property
+    def good(self) -> bool:
+        return not (self.flat or self.clipped or self.noisy or self.missing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """How odd one beat is.
+
+    score           larger is odder; comparable between streams
+    p_value         probability that a normal beat of this stream scores at least as high, 0..1
+    odd             ``p_value`` is at or under the threshold in force
+    parts           what made it odd: name of the part (``qrs``, ``wave``, ``rhythm``, ``reconstruction``) to its
+                    share of the score, larger is odder
+    reconstruction  [187] mV, what the autoencoder made of the window
+    """
+
+    score: float
+    p_value: float
+    odd: bool
+    parts: dict[str, float]
+    reconstruction: Samples
+
+
+AlertKind = Literal[
+    "anomalous-beats", "asystole", "pause", "bradycardia", "tachycardia", "lead-off", "noise", "stream-lost"
+]
+AlertState = Literal["raised", "cleared"]
+Severity = Literal["info", "warning", "critical"]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What an alert rests on: the oddest beat so far, so that a person can look."""
+
+    window: list[float]
+    """[187] mV at 125 Hz."""
+    reconstruction: list[float]
+    """[187] mV: what the autoencoder made of the window."""
+    error: float
+    """Root mean square of window minus reconstruction, mV."""
+    r_peaks: list[float]
+    """UTC times of the odd beats' R-peaks, oldest first, the last 32 at most."""
+    parts: dict[str, float]
+    """What made the beat odd: part of the beat or interval to its share of the score."""
+
+
+class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bundle made the scores."""
+
+    name: str
+    hash: str
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of an alert's life: ``raised`` once, ``cleared`` once, both with the same ``id``.
+
+    All times are UTC seconds. ``onset`` is the first odd R-peak, ``end`` the last one so far, ``time`` the moment of
+    the decision on the stream's own clock.
+    """
+
+    schema: str = "ecgmon.alert/1"
+    id: str
+    stream: str
+    kind: AlertKind
+    state: AlertState
+    severity: Severity
+    onset: float
+    end: float
+    time: float
+    beats: int
+    score: float | None
+    p_value: float | None
+    threshold: float | None
+    heart_rate: float | None
+    evidence: Evidence | None
+    model: ModelRef

@@ -1,0 +1,1 @@
+"""Matching to reference annotations, statistics, reports."""

@@ -1,0 +1,1 @@
+"""The daemon: pipeline, alert policy, state, metrics, service."""

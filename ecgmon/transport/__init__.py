@@ -1,0 +1,1 @@
+"""MQTT: connection, topics and payload codecs; the only place that imports paho."""

@@ -1,0 +1,27 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder with the real recordings: ``mitdb`` and ``nstdb``; see the README, "data"."""
+    folder = Path(os.environ.get("ECGMON_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "mitdb" / "100.dat").exists():
+        reason = f"no recordings in {folder}: set ECGMON_DATA, or run `ecgmon download mitdb`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mitdb(data: Path) -> Path:
+    return data / "mitdb"
