@@ -1,0 +1,157 @@
+"""k of n raises, calm clears, then a pause: the streaming rule and the counted one are the same rule."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ecgmon.config import convert
+from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event, count_episodes
+from ecgmon.errors import ConfigError
+
+
+def play(pattern: str, rule: EpisodeRule, *, rr: float = 0.8, start: float = 0.0) -> list[tuple[int, Event]]:
+    """Feed 'x' for an odd beat and '.' for a calm one; returns (index of the beat, event)."""
+    return [(i, e) for i, mark in enumerate(pattern) for e in rule.feed(start + i * rr, mark == "x")]
+
+
+def test_three_odd_beats_among_eight_raise_at_the_third() -> None:
+    events = play(".....x..x.x", EpisodeRule())
+    assert [(i, e.state) for i, e in events] == [(10, "raised")]
+    event = events[0][1]
+    assert (event.onset, event.end, event.time, event.odd) == pytest.approx((4.0, 8.0, 8.0, 3))
+
+
+def test_three_odd_beats_among_nine_raise_nothing() -> None:
+    assert play("x...x...x", EpisodeRule()) == []
+
+
+def test_eight_calm_beats_in_a_row_clear_with_the_last_odd_beat_as_end() -> None:
+    events = play("xxx.......x........", EpisodeRule())
+    assert [(i, e.state) for i, e in events] == [(2, "raised"), (18, "cleared")]
+    cleared = events[1][1]
+    assert (cleared.onset, cleared.end, cleared.odd) == pytest.approx((0.0, 8.0, 4))
+
+
+def test_time_alone_clears_when_no_beats_come() -> None:
+    rule = EpisodeRule()
+    play("xxx", rule)
+    assert rule.tick(1.6 + 30.0) == []
+    (event,) = rule.tick(1.6 + 30.1)
+    assert event.state == "cleared"
+    assert event.time == pytest.approx(31.6)
+    assert not rule.active
+    assert rule.tick(1000.0) == []
+
+
+def test_nothing_is_raised_in_the_refractory_time_and_what_goes_on_is_raised_after_it() -> None:
+    pattern = "xxx........" + "x" * 20
+    states = [(i, e.state) for i, e in play(pattern, EpisodeRule())]
+    cleared = 10
+    first_allowed = next(i for i in range(cleared, 40) if (i - cleared) * 0.8 >= 10.0)
+    assert states == [(2, "raised"), (cleared, "cleared"), (first_allowed, "raised")]
+
+
+def test_a_gap_in_the_beats_forgets_what_was_counted() -> None:
+    rule = EpisodeRule()
+    assert play("xx", rule) == []
+    assert play("x", rule, start=20.0) == []
+    assert [e.state for _, e in play("xx", rule, start=20.8)] == ["raised"]
+
+
+def test_a_beat_after_a_long_silence_both_clears_and_raises_when_one_beat_is_enough() -> None:
+    rule = EpisodeRule(EpisodeSettings(raise_beats=1, of_beats=1))
+    assert [e.state for e in rule.feed(0.0, True)] == ["raised"]
+    assert [e.state for e in rule.feed(100.0, True)] == ["cleared", "raised"]
+
+
+def test_reset_forgets_an_active_episode() -> None:
+    rule = EpisodeRule()
+    play("xxx", rule)
+    rule.reset()
+    assert not rule.active
+    assert play("........", rule, start=10.0) == []
+
+
+beats = st.lists(st.tuples(st.floats(0.2, 40.0) | st.floats(0.3, 1.2), st.booleans()), max_size=200)
+rules = st.builds(
+    lambda k, extra, clear, seconds, pause: EpisodeSettings(
+        raise_beats=k, of_beats=k + extra, clear_beats=clear, clear_seconds=seconds, refractory_seconds=pause
+    ),
+    st.integers(1, 4), st.integers(0, 6), st.integers(1, 10), st.floats(1.0, 60.0), st.floats(0.0, 20.0),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(beats, rules)
+def test_counting_at_once_and_beat_by_beat_agree(
+    sequence: list[tuple[float, bool]], rule: EpisodeSettings
+) -> None:
+    t = np.cumsum([rr for rr, _ in sequence])
+    odd = np.array([o for _, o in sequence], dtype=bool)
+    live = EpisodeRule(rule)
+    raised: list[int] = []
+    spans: list[tuple[float, float, int]] = []
+    for i in range(len(t)):
+        for event in live.feed(float(t[i]), bool(odd[i])):
+            if event.state == "raised":
+                raised.append(i)
+                spans.append((event.onset, event.end, event.odd))
+            else:
+                spans[-1] = (event.onset, event.end, event.odd)
+    if live.active:
+        last = live.tick(np.inf)[0]
+        spans[-1] = (last.onset, last.end, last.odd)
+    counted = count_episodes(t, odd, rule)
+    assert counted.raised.tolist() == raised
+    assert list(zip(counted.onset.tolist(), counted.end.tolist(), counted.odd.tolist(), strict=True)) == spans
+
+
+@settings(max_examples=50, deadline=None)
+@given(beats)
+def test_episodes_do_not_overlap_and_start_and_end_on_odd_beats(sequence: list[tuple[float, bool]]) -> None:
+    t = np.cumsum([rr for rr, _ in sequence])
+    odd = np.array([o for _, o in sequence], dtype=bool)
+    found = count_episodes(t, odd)
+    assert (found.onset <= t[found.raised]).all()
+    assert (found.end >= t[found.raised]).all()
+    assert (found.onset[1:] > found.end[:-1]).all()
+    assert set(found.onset) | set(found.end) <= set(t[odd])
+
+
+def test_a_hundred_thousand_beats_are_counted_in_milliseconds() -> None:
+    rng = np.random.default_rng(0)
+    t: NDArray[np.float64] = np.cumsum(rng.uniform(0.5, 1.0, 100_000))
+    odd = rng.random(t.size) < 0.1
+    count_episodes(t, odd)
+    fastest = np.inf
+    for _ in range(5):
+        began = time.perf_counter()
+        count_episodes(t, odd)
+        fastest = min(fastest, time.perf_counter() - began)
+    assert fastest < 0.05
+
+
+def test_no_beats_have_no_episodes() -> None:
+    assert len(count_episodes([], [])) == 0
+
+
+@pytest.mark.parametrize("t", [[0.0, 1.0, 0.5], [0.0, np.nan, 1.0]])
+def test_times_out_of_order_are_refused(t: list[float]) -> None:
+    with pytest.raises(ValueError, match="must be finite and must not decrease"):
+        count_episodes(t, [False, False, False])
+
+
+def test_shapes_that_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        count_episodes([0.0], [True, False])
+
+
+def test_more_odd_beats_than_beats_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="raise_beats"):
+        convert({"raise_beats": 9}, EpisodeSettings, where="test.yaml")
