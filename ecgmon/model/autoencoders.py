@@ -1,0 +1,249 @@
+"""Three autoencoders for windows of 187 samples: convolutions, an LSTM, and both.
+
+Each one squeezes a window through a short latent vector and draws it again. Trained on normal beats only, it
+draws normal beats well and odd ones badly; the scores are built on that. All of them share one face::
+
+    model = build(ConvSettings())
+    reconstruction, latent = model(x)      # [n, 187] -> [n, 187], [n, latent]
+
+Windows are padded at both ends to 192 = 64 * 3 samples by repeating the edge, which divides evenly into
+strides and patches, and the reconstruction is cut back to 187.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ecgmon.config import Settings
+from ecgmon.ecg.types import WINDOW
+
+PADDED = 192
+LEFT = (PADDED - WINDOW) // 2
+RIGHT = PADDED - WINDOW - LEFT
+
+Kernel = Annotated[int, Meta(ge=3, le=31, description="samples a filter spans; odd")]
+
+
+class _Common(Settings, frozen=True, kw_only=True):
+    latent: Annotated[int, Meta(ge=1, le=256, description="numbers a window is squeezed into")] = 16
+    dropout: Annotated[float, Meta(ge=0, lt=0.9, description="share of features hidden while training")] = 0.0
+    kl_weight: Annotated[
+        float, Meta(ge=0, le=10, description="weight of the KL term; above 0 the latent is a Gaussian (VAE)")
+    ] = 0.0
+
+
+class ConvSettings(_Common, frozen=True, kw_only=True, tag="conv", tag_field="type"):
+    """Strided convolutions down to 12 steps and transposed ones back."""
+
+    channels: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=512)], ...],
+        Meta(min_length=1, max_length=6, description="features after each halving of the length"),
+    ] = (16, 32, 32, 32)
+    kernel: Kernel = 7
+
+    def __post_init__(self) -> None:
+        _check_kernel(self.kernel)
+
+
+class LstmSettings(_Common, frozen=True, kw_only=True, tag="lstm", tag_field="type"):
+    """An LSTM reads the window patch by patch; another writes it from the repeated latent vector."""
+
+    patch: Annotated[int, Meta(ge=1, le=64, description="samples read in one step; divides 192")] = 8
+    hidden: Annotated[int, Meta(ge=4, le=512, description="size of the LSTM's state")] = 64
+    layers: Annotated[int, Meta(ge=1, le=4)] = 1
+    bidirectional: bool = True
+    """The encoder reads the window from both ends."""
+
+    def __post_init__(self) -> None:
+        if PADDED % self.patch:
+            raise ValueError(f"patch {self.patch} does not divide {PADDED}")
+
+
+class ConvLstmSettings(_Common, frozen=True, kw_only=True, tag="conv-lstm", tag_field="type"):
+    """Convolutions shorten the window, an LSTM reads and writes what they found."""
+
+    channels: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=512)], ...],
+        Meta(min_length=1, max_length=5, description="features after each halving of the length"),
+    ] = (16, 32, 32)
+    kernel: Kernel = 7
+    hidden: Annotated[int, Meta(ge=4, le=512, description="size of the LSTM's state")] = 48
+    layers: Annotated[int, Meta(ge=1, le=4)] = 1
+    bidirectional: bool = True
+
+    def __post_init__(self) -> None:
+        _check_kernel(self.kernel)
+
+
+Architecture = ConvSettings | LstmSettings | ConvLstmSettings
+
+
+class Autoencoder(nn.Module):
+    """What the three have in common: padding, the latent vector, and its optional regularisation.
+
+    With ``kl_weight`` 0 the latent is a plain vector. Otherwise the encoder gives mean and log-variance of a
+    Gaussian, training draws from it and pays its divergence from the standard normal (Kingma and Welling
+    2014); scoring uses the mean, so that a score never depends on chance.
+    """
+
+    def __init__(self, settings: Architecture, encoder: nn.Module, features: int, decoder: nn.Module) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoder = encoder
+        self.decoder = decoder
+        self.drop = nn.Dropout(settings.dropout)
+        self.mean = nn.Linear(features, settings.latent)
+        self.log_variance = nn.Linear(features, settings.latent) if settings.kl_weight > 0 else None
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[n, 187] to mean [n, latent] and, with a KL term, log-variance [n, latent]."""
+        padded = functional.pad(x.unsqueeze(1), (LEFT, RIGHT), mode="replicate")  # [n, 1, 192]
+        features: Tensor = self.drop(self.encoder(padded))  # [n, features]
+        mean: Tensor = self.mean(features)
+        if self.log_variance is None:
+            return mean, None
+        return mean, self.log_variance(features).clamp(-10.0, 10.0)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """[n, latent] to [n, 187]."""
+        drawn: Tensor = self.decoder(latent)  # [n, 192]
+        return drawn[:, LEFT : LEFT + WINDOW]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[n, 187] to reconstruction [n, 187] and latent [n, latent]; the same for the same x."""
+        mean, _ = self.encode(x)
+        return self.decode(mean), mean
+
+    def forward_training(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """[n, 187] to reconstruction [n, 187] and KL divergence [n] in nats (zeros without a KL term).
+
+        ``generator`` is a CPU generator, so that the draw is the same on any device.
+        """
+        mean, log_variance = self.encode(x)
+        if log_variance is None:
+            return self.decode(mean), mean.new_zeros(len(mean))
+        draw = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=1)
+        return self.decode(mean + draw * (0.5 * log_variance).exp()), kl
+
+    def parameter_count(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(p.numel() for p in self.parameters())
+
+
+def _check_kernel(kernel: int) -> None:
+    if kernel % 2 == 0:
+        raise ValueError(f"kernel {kernel} is even; an odd one keeps the window centred")
+
+
+def build(settings: Architecture) -> Autoencoder:
+    """The autoencoder that ``settings`` describe, with fresh weights (from torch's global generator)."""
+    match settings:
+        case ConvSettings():
+            return _conv(settings)
+        case LstmSettings():
+            return _lstm(settings)
+        case ConvLstmSettings():
+            return _conv_lstm(settings)
+
+
+def _conv(s: ConvSettings) -> Autoencoder:
+    steps = PADDED >> len(s.channels)  # 12 with four halvings
+    features = steps * s.channels[-1]
+    encoder = nn.Sequential(*_down((1, *s.channels), s.kernel), nn.Flatten())  # [n, 1, 192] -> [n, 12 * 32]
+    decoder = nn.Sequential(
+        nn.Linear(s.latent, features),
+        nn.GELU(),
+        nn.Unflatten(1, (s.channels[-1], steps)),  # [n, 32, 12]
+        *_up((*s.channels[::-1], 1), s.kernel),  # [n, 1, 192]
+        nn.Flatten(),
+    )
+    return Autoencoder(s, encoder, features, decoder)
+
+
+def _lstm(s: LstmSettings) -> Autoencoder:
+    steps = PADDED // s.patch  # 24 patches of 8
+    encoder = nn.Sequential(
+        nn.Unflatten(2, (steps, s.patch)),
+        nn.Flatten(1, 2),
+        _Reader(s.patch, s.hidden, s.layers, s.bidirectional),
+    )  # [n, 1, 192] -> [n, 24, 8] -> [n, 2 * hidden]
+    decoder = nn.Sequential(
+        _Writer(s.latent, s.hidden, s.layers, steps), nn.Linear(s.hidden, s.patch), nn.Flatten()
+    )  # [n, latent] -> [n, 24, hidden] -> [n, 24, 8] -> [n, 192]
+    return Autoencoder(s, encoder, s.hidden * (1 + s.bidirectional), decoder)
+
+
+def _conv_lstm(s: ConvLstmSettings) -> Autoencoder:
+    width, steps = s.channels[-1], PADDED >> len(s.channels)  # 24 steps with three halvings
+    encoder = nn.Sequential(
+        *_down((1, *s.channels), s.kernel), _Transpose(), _Reader(width, s.hidden, s.layers, s.bidirectional)
+    )  # [n, 1, 192] -> [n, 32, 24] -> [n, 24, 32] -> [n, 2 * hidden]
+    decoder = nn.Sequential(
+        _Writer(s.latent, s.hidden, s.layers, steps),
+        nn.Linear(s.hidden, width),
+        _Transpose(),
+        *_up((*s.channels[::-1], 1), s.kernel),
+        nn.Flatten(),
+    )  # [n, latent] -> [n, 24, hidden] -> [n, 24, 32] -> [n, 32, 24] -> [n, 1, 192] -> [n, 192]
+    return Autoencoder(s, encoder, s.hidden * (1 + s.bidirectional), decoder)
+
+
+def _down(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
+    """Halve the length once for each pair of neighbours in ``channels``."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [nn.Conv1d(before, after, kernel, stride=2, padding=kernel // 2), nn.GELU()]
+    return layers
+
+
+def _up(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
+    """Double the length once for each pair; no activation behind the last, which draws millivolts' shape."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [
+            nn.ConvTranspose1d(before, after, kernel, stride=2, padding=kernel // 2, output_padding=1),
+            nn.GELU(),
+        ]
+    return layers[:-1]
+
+
+class _Reader(nn.Module):
+    """[n, steps, width] to the last state of an LSTM, [n, hidden] or, from both ends, [n, 2 * hidden]."""
+
+    def __init__(self, width: int, hidden: int, layers: int, bidirectional: bool) -> None:
+        super().__init__()
+        self.directions = 1 + bidirectional
+        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, bidirectional=bidirectional)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (state, _) = self.lstm(x)  # [layers * directions, n, hidden]
+        return torch.cat(tuple(state[-self.directions :]), dim=1)
+
+
+class _Writer(nn.Module):
+    """The latent vector repeated at every step through an LSTM: [n, latent] to [n, steps, hidden].
+
+    A repeated vector instead of the sequence written so far (Malhotra et al. 2016 feed the output back) lets
+    the fused kernel run all steps in one call.
+    """
+
+    def __init__(self, latent: int, hidden: int, layers: int, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.lstm = nn.LSTM(latent, hidden, layers, batch_first=True)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        written: Tensor = self.lstm(latent.unsqueeze(1).expand(-1, self.steps, -1))[0]
+        return written
+
+
+class _Transpose(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
