@@ -1,18 +1,18 @@
 """From odd beats to episodes: raise on k of n, clear with hysteresis, then a pause before the next.
 
-A single odd beat is common in healthy hearts and says little; a few of them close together are what a person
-is called for. The rule is used twice, by calibration (how often would this threshold have raised a false alert?)
-and by the running monitor; both go through the same compiled step and cannot drift apart.
+A single odd beat is common in healthy hearts and says little; a few of them close together are what a
+person is called for. The rule is used twice, by calibration (how often would this threshold have raised a
+false alert?) and by the running monitor; both go through the same compiled step and cannot drift apart.
 
 The rule, beat by beat:
 
 1. No beat for ``gap_seconds``: what was counted before is forgotten, and so is the row of calm beats.
 2. An odd beat that makes ``raise_beats`` odd ones among the last ``of_beats`` raises an episode. Its onset is
    the first of the odd beats counted, its end the last odd beat so far.
-3. ``clear_beats`` beats in a row that are not odd clear it; so do ``clear_seconds`` without an odd beat, whether
-   or not beats arrive (a lead that falls off must not leave an alert standing for ever).
-4. For ``refractory_seconds`` after clearing nothing is raised. Odd beats are counted meanwhile: what goes on is
-   raised by the first odd beat after the pause.
+3. ``clear_beats`` beats in a row that are not odd clear it; so do ``clear_seconds`` without an odd beat,
+   whether or not beats arrive (a lead that falls off must not leave an alert standing for ever).
+4. For ``refractory_seconds`` after clearing nothing is raised. Odd beats are counted meanwhile: what goes on
+   is raised by the first odd beat after the pause.
 
 Only beats with a score are fed: one that was too noisy to be scored is neither odd nor calm.
 """
@@ -129,9 +129,9 @@ class EpisodeRule:
 def count_episodes(t: ArrayLike, odd: ArrayLike, settings: EpisodeSettings | None = None) -> Episodes:
     """Run the rule over one stream's scored beats at once.
 
-    ``t`` [n] are the R-peaks' times in s, in order; ``odd`` [n] says which beats are odd. A hundred thousand beats
-    take a few milliseconds, so that calibration can try many thresholds. Raises :class:`ValueError` when the shapes
-    differ or time runs backwards.
+    ``t`` [n] are the R-peaks' times in s, in order; ``odd`` [n] says which beats are odd. A hundred thousand
+    beats take a few milliseconds: calibration can try many thresholds. Raises :class:`ValueError` when
+    the shapes differ or time runs backwards.
     """
     times = np.ascontiguousarray(t, dtype=np.float64)
     flags = np.ascontiguousarray(odd, dtype=np.bool_)
@@ -145,8 +145,8 @@ def count_episodes(t: ArrayLike, odd: ArrayLike, settings: EpisodeSettings | Non
     return Episodes(onset, end, raised.astype(np.int64), odd_beats.astype(np.int64))
 
 
-# The compiled rule. The state of a stream is one array of floats, its places named here; the ring holds the times
-# of the last ``of_beats`` beats, NaN for those that were not odd.
+# The compiled rule. The state of a stream is one array of floats, its places named here; the ring holds the
+# times of the last ``of_beats`` beats, NaN for those that were not odd.
 
 _ACTIVE: Final = 0
 _ONSET: Final = 1
