@@ -1,0 +1,132 @@
+"""Recordings as ``--data`` and ``--records`` name them, and their beats with what the annotators said.
+
+Shared by ``train``, ``calibrate``, ``evaluate`` and ``scan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from ecgmon.ecg.aami import DS1, DS2
+from ecgmon.ecg.frontend import Frontend
+from ecgmon.ecg.leads import LeadSelector
+from ecgmon.ecg.types import Beat, Layout
+from ecgmon.errors import DataError, UsageError
+from ecgmon.evaluation.matching import match
+from ecgmon.evaluation.reference import Reference, reference
+from ecgmon.evaluation.tally import TOLERANCES
+from ecgmon.model.dataset import RecordBeats
+from ecgmon.sources.annotations import read_annotations
+from ecgmon.sources.base import chunks
+from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
+
+BeatsFrom = Literal["own", "reference"]
+"""Whose R-peaks to use: the detector's own, or the annotators'."""
+
+SPLITS: Final = {"DS1": DS1, "DS2": DS2}
+"""Names that ``--records`` knows."""
+
+CHUNK_SECONDS: Final = 60.0
+"""Recordings are read in pieces of this length, s; the beats do not depend on it."""
+
+
+def resolve(data: Path, records: str | None = None) -> list[Path]:
+    """Paths, without suffix, of the records that ``--data`` and ``--records`` name, in the order named.
+
+    ``records`` holds names separated by commas, is a file with one name a line (blank lines and what follows
+    ``#`` are skipped), or is ``DS1`` or ``DS2``; None means all: those in the folder's ``RECORDS``, or every
+    header where there is no such list. Raises :class:`UsageError` for a folder or a record that does not exist.
+    """
+    if not data.is_dir():
+        raise UsageError(f"{data}: no such folder; --data names a folder of WFDB records")
+    if records is None:
+        names = _listed(data / "RECORDS") if (data / "RECORDS").is_file() else _headers(data)
+        origin = f"{data / 'RECORDS'}" if (data / "RECORDS").is_file() else f"{data}"
+    elif records in SPLITS:
+        names, origin = list(SPLITS[records]), f"--records {records}"
+    elif Path(records).is_file():
+        names, origin = _listed(Path(records)), records
+    else:
+        names, origin = [name.strip() for name in records.split(",")], "--records"
+    names = [name.removesuffix(".hea") for name in names]
+    if not names:
+        raise UsageError(f"{origin}: names no record")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{origin}: names record '{twice[0]}' twice")
+    for name in names:
+        if not name or not (data / f"{name}.hea").is_file():
+            raise UsageError(f"{origin}: record '{name}' is not in {data}; {_some(_headers(data))}")
+    return [data / name for name in names]
+
+
+def truth(record: Path) -> Reference:
+    """The annotated beats of ``record``; raises :class:`DataError` when it has no ``.atr``, or no beat in it."""
+    marks = read_annotations(record)
+    known = reference(marks.samples, marks.symbols, marks.fs)
+    if not len(known.t):
+        raise DataError(f"{record}.atr: holds no annotated beat, so there is nothing to compare with")
+    return known
+
+
+def labelled(
+    record: Path, lead: str = "0", layout: Layout = "centred", beats: BeatsFrom = "own"
+) -> RecordBeats:
+    """All beats of one record, as the frontend cuts them, each with the AAMI class of its annotation.
+
+    A beat gets the class of the annotation that it is matched to, one to one within 150 ms; "" where no
+    annotation belongs to it. Annotated beats that the frontend did not find are not among the result: there is
+    no signal to learn from. The patient is the record's name. With ``beats="reference"`` the R-peaks are the
+    annotators'.
+
+    Raises :class:`DataError` for a damaged record, missing annotations or an unknown lead.
+    """
+    known = truth(record)
+    found, hours = _beats(record, lead, layout, known if beats == "reference" else None)
+    matching = match(known.t, np.array([beat.r for beat in found], dtype=np.float64), TOLERANCES[0])
+    labels = ["" if i < 0 else str(known.label[i]) for i in matching.detected.tolist()]
+    return RecordBeats(patient=record.name, beats=found, labels=labels, hours=hours)
+
+
+def _beats(record: Path, lead: str, layout: Layout, given: Reference | None) -> tuple[list[Beat], float]:
+    """Every beat of the record, and how many hours it lasts."""
+    source = WfdbSource(WfdbSettings(records=[str(record)], start_time=0.0, chunk_seconds=CHUNK_SECONDS))
+    selector: LeadSelector | None = None
+    frontend: Frontend | None = None
+    beats: list[Beat] = []
+    samples, fs = 0, 1.0
+    for chunk in chunks(source):
+        if selector is None or frontend is None:
+            fs = chunk.fs
+            selector = LeadSelector(lead, fs, chunk.leads)
+            frontend = Frontend(fs, layout=layout, r_peaks=None if given is None else given.t)
+        beats += frontend.feed(selector.feed(chunk.samples)).beats
+        samples += chunk.samples.shape[1]
+    if selector is not None and frontend is not None:
+        beats += frontend.feed(selector.flush()).beats
+        beats += frontend.flush().beats
+    return beats, samples / fs / 3600
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a list of record names ({error})") from None
+    names = (line.partition("#")[0].strip() for line in lines)
+    return [name for name in names if name]
+
+
+def _headers(data: Path) -> list[str]:
+    return sorted(path.stem for path in data.glob("*.hea"))
+
+
+def _some(names: Iterable[str], most: int = 8) -> str:
+    names = list(names)
+    if not names:
+        return "there is no WFDB header in it"
+    return f"it has {', '.join(names[:most])}{' ...' if len(names) > most else ''}"

@@ -1,0 +1,117 @@
+"""``--data`` and ``--records`` name recordings; their beats come with the annotators' classes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgmon.commands.recordings import labelled, resolve, truth
+from ecgmon.ecg.aami import DS2
+from ecgmon.errors import DataError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.hea").touch()
+    return tmp_path
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_all_records_are_those_of_the_list_in_its_order(folder: Path) -> None:
+    (folder / "RECORDS").write_text("c\n\na  # a comment\n")
+    assert resolve(folder) == [folder / "c", folder / "a"]
+
+
+def test_without_a_list_every_header_is_a_record(folder: Path) -> None:
+    assert names(resolve(folder)) == ["a", "b", "c"]
+
+
+def test_names_by_comma(folder: Path) -> None:
+    assert names(resolve(folder, "b, a")) == ["b", "a"]
+
+
+def test_names_by_file(folder: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "mine.txt"
+    listing.write_text("b\nc\n")
+    assert names(resolve(folder, str(listing))) == ["b", "c"]
+
+
+def test_ds2_is_the_split_of_the_literature(mitdb: Path) -> None:
+    assert names(resolve(mitdb, "DS2")) == list(DS2)
+    assert len(resolve(mitdb)) == 48
+
+
+@pytest.mark.parametrize(
+    ("records", "says"),
+    [
+        ("a,x", "record 'x' is not in .*; it has a, b, c"),
+        ("a,,b", "record '' is not in"),
+        ("a,b,a", "names record 'a' twice"),
+        ("DS1", "record '101' is not in"),
+    ],
+)
+def test_a_record_that_is_not_there_is_named(folder: Path, records: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        resolve(folder, records)
+
+
+def test_an_empty_list_is_refused(folder: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "none.txt"
+    listing.write_text("# nothing\n")
+    with pytest.raises(UsageError, match="names no record"):
+        resolve(folder, str(listing))
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder"):
+        resolve(tmp_path / "nowhere")
+
+
+def test_a_record_without_annotations_says_so_in_one_line(mitdb: Path, tmp_path: Path) -> None:
+    for suffix in ("hea", "dat"):
+        shutil.copy(mitdb / f"100.{suffix}", tmp_path)
+    with pytest.raises(DataError, match=r"100\.atr") as caught:
+        labelled(tmp_path / "100")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_record_says_so_in_one_line(mitdb: Path, tmp_path: Path) -> None:
+    for suffix in ("hea", "atr"):
+        shutil.copy(mitdb / f"100.{suffix}", tmp_path)
+    (tmp_path / "100.dat").write_bytes((mitdb / "100.dat").read_bytes()[:100_000])
+    with pytest.raises(DataError, match="100") as caught:
+        labelled(tmp_path / "100")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_lead_is_refused_with_the_leads_there_are(mitdb: Path) -> None:
+    with pytest.raises(DataError, match="MLII"):
+        labelled(mitdb / "100", lead="aVR")
+
+
+def test_own_beats_carry_the_class_of_their_annotation(mitdb: Path) -> None:
+    record = labelled(mitdb / "208")
+    annotated = truth(mitdb / "208")
+    assert record.patient == "208"
+    assert record.hours == pytest.approx(650_000 / 360 / 3600)
+    assert len(record.labels) == len(record.beats)
+    for name, least in (("N", 0.97), ("V", 0.97), ("F", 0.9)):
+        assert record.labels.count(name) >= least * (annotated.label == name).sum()
+    assert record.labels.count("") <= 0.02 * len(record.beats)
+
+
+def test_reference_beats_are_the_annotated_ones(mitdb: Path) -> None:
+    record = labelled(mitdb / "100", beats="reference")
+    annotated = truth(mitdb / "100")
+    r = np.array([beat.r for beat in record.beats])
+    assert np.abs(r[:, None] - annotated.t[None, :]).min(axis=1).max() < 0.010
+    assert len(r) >= len(annotated.t) - 4
+    assert record.labels.count("S") == 33
+    assert "" not in record.labels
