@@ -21,10 +21,12 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import Layout, ModelRef
 from ecgmon.errors import BundleError
 from ecgmon.model import tensorfile
 from ecgmon.model.autoencoders import Architecture, Autoencoder, build
+from ecgmon.model.calibration import Calibration, CalibrationInfo
 from ecgmon.model.tensorfile import Tensors
 from ecgmon.model.weights import load_weights, weights
 
@@ -56,33 +58,6 @@ class TrainingInfo(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch: int
     train_loss: list[float]
     validation_loss: list[float]
-    settings: dict[str, Any]
-
-
-class TableRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of requested against realised on the calibration data; ``threshold`` is a p-value."""
-
-    requested: float
-    threshold: float
-    realised: float
-
-
-class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How scores became p-values.
-
-    ``unit`` says what ``requested`` counts: false alerts per stream-hour, or the share of normal windows for
-    data without time.
-    """
-
-    method: str
-    unit: str
-    requested: float
-    threshold: float
-    realised: float
-    patients: int
-    beats: int
-    hours: float
-    table: list[TableRow]
     settings: dict[str, Any]
 
 
@@ -143,6 +118,23 @@ class Bundle:
         load_weights(model, self.part("autoencoder"), where=f"bundle '{self.name}'")
         return model.eval()
 
+    def calibration(self) -> Calibration:
+        """From score to p-value. Raises :class:`BundleError` when no recordings calibrated it."""
+        return self._calibration(self.metadata.calibration, "calibration")
+
+    def window_calibration(self) -> Calibration:
+        """The same for single windows, from the reconstruction error alone."""
+        return self._calibration(self.metadata.window_calibration, "calibration.window")
+
+    def _calibration(self, info: CalibrationInfo | None, prefix: str) -> Calibration:
+        if info is None:
+            other = "windows" if prefix == "calibration" else "recordings"
+            raise BundleError(f"bundle '{self.name}' is calibrated for {other} only; run `ecgmon calibrate`")
+        try:
+            return Calibration.from_parts(info, self.part(prefix))
+        except ValueError as error:
+            raise BundleError(f"bundle '{self.name}': {error}") from None
+
     def save(self, path: str | Path) -> None:
         """Write the bundle, whole or not at all."""
         tensorfile.write(Path(path), self._data)
@@ -169,8 +161,6 @@ def _load(path: Path, layout: Layout | None) -> Bundle:
         metadata = msgspec.json.decode(text, type=Metadata)
     except msgspec.MsgspecError as error:
         raise BundleError(f"{path}: metadata that this program does not know ({error})") from None
-    from ecgmon.ecg.frontend import fingerprint  # noqa: PLC0415 - the frontend is being written
-
     if metadata.fingerprint != fingerprint():
         raise BundleError(
             f"{path}: trained behind another frontend ({metadata.fingerprint}, here {fingerprint()}); "

@@ -1,0 +1,320 @@
+"""From scores to p-values, and from requested false alerts per stream-hour to the p-value that raises them.
+
+An operator can say how often a quiet patient may call them; nobody can say what a reconstruction error of
+0.31 means. Calibration links the two on patients that the autoencoder never saw:
+
+1. Normal beats' scores give the curve score -> p-value (:mod:`ecgmon.model.extremes`). Beats of one patient
+resemble
+   each other, so each *patient* has the same weight, however many beats came from it.
+2. The alert rule itself (:mod:`ecgmon.ecg.episodes`) runs over the calibration recordings at a hundred
+thresholds.
+   An alert is false when no annotated anomalous beat lies within its span, 150 ms either way. The largest
+   threshold with no more false alerts than requested is taken; the whole curve is kept, so that another
+   request needs no data.
+
+With few patients the realised rate on new ones scatters; ``realised`` says what held here and promises no
+more. A request below one alert in all calibration hours cannot be told from zero; it gets the largest
+threshold that raised none.
+
+Methods:
+
+``conformal``             patients weigh the same, Pareto tail; the default
+``quantile``              beats weigh the same and are only counted; p-values end at 1 / (beats + 1)
+``peaks-over-threshold``  beats weigh the same, Pareto tail from the same share on (Siffer et al. 2017, batch
+form) ``f-beta``                curve as conformal; the threshold is the one of the best F-beta over labelled
+beats
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import ArrayLike, NDArray
+
+from ecgmon.config import Settings
+from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.ecg.episodes import EpisodeSettings, count_episodes
+from ecgmon.errors import EcgmonError
+from ecgmon.model.extremes import FloatArray, Survival, fit_survival
+
+log = logging.getLogger(__name__)
+
+Method = Literal["conformal", "quantile", "peaks-over-threshold", "f-beta"]
+ALERTS = "false alerts per stream-hour"
+SHARE = "share of normal windows"
+TOLERANCE = 0.150
+"""How far from an alert's span an anomalous beat may lie and still make it true, s."""
+GRID: FloatArray = np.logspace(-7, -0.3, 135)
+"""Thresholds tried, as p-values."""
+TABLE = {ALERTS: (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0), SHARE: (0.001, 0.005, 0.01, 0.05)}
+
+
+class CalibrationSettings(Settings, frozen=True):
+    """How scores become p-values, and how often a quiet patient may raise an alert."""
+
+    method: Method = "conformal"
+    false_alerts_per_hour: Annotated[
+        float, Meta(gt=0, le=3600, description="false alerts per stream and hour that are acceptable")
+    ] = 0.5
+    false_positive_rate: Annotated[
+        float, Meta(gt=0, lt=1, description="for windows without time: share of normal ones called odd")
+    ] = 0.01
+    beta: Annotated[float, Meta(gt=0, le=10, description="f-beta: above 1 favours finding beats")] = 1.0
+    tail: Annotated[float, Meta(gt=0, le=0.2, description="share of beats behind the Pareto tail")] = 0.01
+    learning_seconds: Annotated[
+        float, Meta(ge=0, le=3600, description="start of each recording that is left out, as in evaluation")
+    ] = 300.0
+    episodes: EpisodeSettings = EpisodeSettings()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredRecord:
+    """One recording with its scores.
+
+    patient     recordings of one patient share a weight
+    times       [n] R-peaks in s of stream time, in order
+    scores      [n], larger is odder; NaN: not scored
+    labels      n AAMI classes; "" is a beat that no annotation knows
+    hours       length of the recording
+    """
+
+    patient: str
+    times: FloatArray
+    scores: FloatArray
+    labels: Sequence[str]
+    hours: float
+
+
+class TableRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of requested against realised on the calibration data; ``threshold`` is a p-value."""
+
+    requested: float
+    threshold: float
+    realised: float
+
+
+class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants to know of a calibration; ``unit`` is what requested and realised count."""
+
+    method: str
+    unit: str
+    requested: float
+    threshold: float
+    realised: float
+    patients: int
+    beats: int
+    hours: float
+    table: list[TableRow]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """The curve score -> p-value and the curve threshold -> false alerts.
+
+    grid    [g] thresholds as p-values, ascending
+    rates   [g] what each realised, never decreasing
+    """
+
+    info: CalibrationInfo
+    survival: Survival
+    grid: FloatArray
+    rates: FloatArray
+
+    @property
+    def threshold(self) -> float:
+        """The p-value at or under which a beat is odd."""
+        return self.info.threshold
+
+    def p_value(self, scores: ArrayLike) -> FloatArray:
+        """[n] probabilities that a normal beat scores at least as high; never increasing, NaN stays NaN."""
+        return self.survival.p_value(scores)
+
+    def threshold_for(self, requested: float) -> float:
+        """The threshold for another request, in the unit of this calibration."""
+        return _choose(self.grid, self.rates, requested)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """As arrays for the bundle; ``info`` goes into its metadata."""
+        return self.survival.tensors() | {"grid": self.grid, "rates": self.rates}
+
+    @classmethod
+    def from_parts(cls, info: CalibrationInfo, arrays: Mapping[str, NDArray[Any]]) -> Calibration:
+        """From metadata and arrays. Raises :class:`ValueError` where they are not a calibration's."""
+        survival = Survival.from_tensors(arrays)
+        grid, rates = arrays.get("grid"), arrays.get("rates")
+        if grid is None or rates is None or grid.ndim != 1 or grid.shape != rates.shape or not grid.size:
+            raise ValueError("calibration arrays 'grid' and 'rates' are missing or do not fit")
+        return cls(info, survival, grid.astype(np.float64), rates.astype(np.float64))
+
+
+def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) -> Calibration:
+    """Calibrate on recordings of patients that training did not see.
+
+    Raises :class:`EcgmonError` when no normal beat has a score, or the method needs labels that are not
+    there.
+    """
+    used = [_after_learning(record, settings.learning_seconds) for record in records]
+    used = [record for record in used if record.hours > 0]
+    normal = [record.scores[_scored(record) & _labelled(record, ("N",))] for record in used]
+    survival = _fit(normal, [record.patient for record in used], settings)
+    p_values = [survival.p_value(record.scores) for record in used]
+    rates = np.maximum.accumulate(
+        [false_alerts_per_hour(used, p_values, float(t), settings.episodes) for t in GRID]
+    )
+    hours = sum(record.hours for record in used)
+    requested = settings.false_alerts_per_hour
+    if settings.method == "f-beta":
+        odd = np.concatenate([_labelled(r, ANOMALOUS)[_scored(r)] for r in used])
+        known = np.concatenate([_labelled(r, ("N", *ANOMALOUS))[_scored(r)] for r in used])
+        p = np.concatenate([v[_scored(r)] for v, r in zip(p_values, used, strict=True)])
+        threshold = best_f_beta(p[known], odd[known], settings.beta)
+    else:
+        threshold = _choose(GRID, rates, requested)
+        if requested * hours < 1:
+            log.warning(
+                "calibration: %.2g false alerts per hour cannot be told from none in %.1f hours; "
+                "the threshold is the largest that raised none",
+                requested,
+                hours,
+            )
+    info = CalibrationInfo(
+        method=settings.method,
+        unit=ALERTS,
+        requested=requested,
+        threshold=threshold,
+        realised=false_alerts_per_hour(used, p_values, threshold, settings.episodes),
+        patients=len({record.patient for record in used}),
+        beats=sum(len(scores) for scores in normal),
+        hours=hours,
+        table=_table(ALERTS, GRID, rates),
+        settings=msgspec.to_builtins(settings),
+    )
+    return Calibration(info, survival, GRID.copy(), rates)
+
+
+def calibrate_windows(
+    scores: FloatArray, anomalous: NDArray[np.bool_] | None, settings: CalibrationSettings
+) -> Calibration:
+    """Calibrate on windows [n] of unknown patients and times, where only a share of windows can be asked for.
+
+    ``anomalous`` [n] marks the labelled ones; None means that all are normal. Windows count as exchangeable,
+    which they are not when patients repeat: expect more false positives on new patients than requested.
+    """
+    odd = np.zeros(scores.shape, np.bool_) if anomalous is None else anomalous
+    normal = scores[~odd & np.isfinite(scores)]
+    survival = _fit([normal], ["all"], settings)
+    p = survival.p_value(scores)
+    p_normal = np.sort(survival.p_value(normal))
+    rates = np.searchsorted(p_normal, GRID, side="right") / normal.size
+    if settings.method == "f-beta":
+        threshold = best_f_beta(p[np.isfinite(p)], odd[np.isfinite(p)], settings.beta)
+    else:
+        threshold = settings.false_positive_rate
+    info = CalibrationInfo(
+        method=settings.method,
+        unit=SHARE,
+        requested=settings.false_positive_rate,
+        threshold=threshold,
+        realised=float(np.mean(p_normal <= threshold)),
+        patients=0,
+        beats=int(normal.size),
+        hours=0.0,
+        table=_table(SHARE, GRID, rates),
+        settings=msgspec.to_builtins(settings),
+    )
+    return Calibration(info, survival, GRID.copy(), rates)
+
+
+def false_alerts_per_hour(
+    records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], threshold: float, rule: EpisodeSettings
+) -> float:
+    """Alerts at ``threshold`` with no anomalous beat near them, per hour: the mean over patients."""
+    alerts: dict[str, float] = {}
+    hours: dict[str, float] = {}
+    for record, p in zip(records, p_values, strict=True):
+        scored = _scored(record)
+        found = count_episodes(record.times[scored], p[scored] <= threshold, rule)
+        anomalies = record.times[_labelled(record, ANOMALOUS)]
+        first = np.searchsorted(anomalies, found.onset - TOLERANCE, side="left")
+        last = np.searchsorted(anomalies, found.end + TOLERANCE, side="right")
+        alerts[record.patient] = alerts.get(record.patient, 0.0) + float(np.sum(first == last))
+        hours[record.patient] = hours.get(record.patient, 0.0) + record.hours
+    return float(np.mean([alerts[patient] / hours[patient] for patient in alerts]))
+
+
+def best_f_beta(p_values: FloatArray, anomalous: NDArray[np.bool_], beta: float) -> float:
+    """The p-value [n] at or under which calling a beat odd gives the highest F-beta, in 0..1.
+
+    Raises :class:`EcgmonError` when no beat is labelled anomalous.
+    """
+    if not anomalous.any():
+        raise EcgmonError(
+            "calibration: method 'f-beta' needs labelled anomalous beats, and there are none; use 'conformal'"
+        )
+    order = np.argsort(p_values, kind="stable")
+    p, hits = p_values[order], np.cumsum(anomalous[order])
+    called = np.arange(1, p.size + 1)
+    f = (1 + beta**2) * hits / (called + beta**2 * hits[-1])
+    f[:-1][p[:-1] == p[1:]] = -1.0  # equal p-values are called together
+    return float(p[int(np.argmax(f))])
+
+
+def _fit(normal: Sequence[FloatArray], patients: Sequence[str], settings: CalibrationSettings) -> Survival:
+    """The curve for one array of normal scores a recording; its patient's recordings share a weight."""
+    counts: dict[str, int] = {}
+    for patient, scores in zip(patients, normal, strict=True):
+        counts[patient] = counts.get(patient, 0) + scores.size
+    if not any(counts.values()):
+        raise EcgmonError(
+            "calibration: no normal beat has a score; use recordings with annotations and good signal"
+        )
+    by_patient = settings.method in ("conformal", "f-beta")
+    weights = [
+        np.full(s.size, 1.0 / counts[p] if by_patient else 1.0)
+        for p, s in zip(patients, normal, strict=True)
+        if s.size
+    ]
+    tail = None if settings.method == "quantile" else settings.tail
+    return fit_survival(np.concatenate([s for s in normal if s.size]), np.concatenate(weights), tail)
+
+
+def _choose(grid: FloatArray, rates: FloatArray, requested: float) -> float:
+    """The largest threshold that stays within the request; the smallest one when none does."""
+    within = int(np.searchsorted(rates, requested, side="right"))
+    if within == 0:
+        log.warning("calibration: no threshold stays within %.3g; the strictest one is used", requested)
+    return float(grid[max(within - 1, 0)])
+
+
+def _table(unit: str, grid: FloatArray, rates: FloatArray) -> list[TableRow]:
+    rows = []
+    for requested in TABLE[unit]:
+        at = max(int(np.searchsorted(rates, requested, side="right")) - 1, 0)
+        rows.append(TableRow(requested=requested, threshold=float(grid[at]), realised=float(rates[at])))
+    return rows
+
+
+def _after_learning(record: ScoredRecord, seconds: float) -> ScoredRecord:
+    keep = record.times >= seconds
+    return ScoredRecord(
+        record.patient,
+        record.times[keep],
+        record.scores[keep],
+        [label for label, kept in zip(record.labels, keep, strict=True) if kept],
+        max(record.hours - seconds / 3600, 0.0),
+    )
+
+
+def _scored(record: ScoredRecord) -> NDArray[np.bool_]:
+    return np.isfinite(record.scores)
+
+
+def _labelled(record: ScoredRecord, classes: Sequence[str]) -> NDArray[np.bool_]:
+    return np.isin(np.asarray(record.labels, dtype=np.str_), classes)
