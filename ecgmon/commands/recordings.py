@@ -39,7 +39,8 @@ def resolve(data: Path, records: str | None = None) -> list[Path]:
 
     ``records`` holds names separated by commas, is a file with one name a line (blank lines and what follows
     ``#`` are skipped), or is ``DS1`` or ``DS2``; None means all: those in the folder's ``RECORDS``, or every
-    header where there is no such list. Raises :class:`UsageError` for a folder or a record that does not exist.
+    header where there is no such list. Raises :class:`UsageError` for a folder or a record that does not
+    exist.
     """
     if not data.is_dir():
         raise UsageError(f"{data}: no such folder; --data names a folder of WFDB records")
@@ -65,7 +66,8 @@ def resolve(data: Path, records: str | None = None) -> list[Path]:
 
 
 def truth(record: Path) -> Reference:
-    """The annotated beats of ``record``; raises :class:`DataError` when it has no ``.atr``, or no beat in it."""
+    """The annotated beats of ``record``; raises :class:`DataError` when it has no ``.atr``, or no beat in
+    it."""
     marks = read_annotations(record)
     known = reference(marks.samples, marks.symbols, marks.fs)
     if not len(known.t):
@@ -79,9 +81,9 @@ def labelled(
     """All beats of one record, as the frontend cuts them, each with the AAMI class of its annotation.
 
     A beat gets the class of the annotation that it is matched to, one to one within 150 ms; "" where no
-    annotation belongs to it. Annotated beats that the frontend did not find are not among the result: there is
-    no signal to learn from. The patient is the record's name. With ``beats="reference"`` the R-peaks are the
-    annotators'.
+    annotation belongs to it. Annotated beats that the frontend did not find are not among the result: there
+    is no signal to learn from. The patient is the record's name. With ``beats="reference"`` the R-peaks are
+    the annotators'.
 
     Raises :class:`DataError` for a damaged record, missing annotations or an unknown lead.
     """
