@@ -31,7 +31,13 @@ Kernel = Annotated[int, Meta(ge=3, le=31, description="samples a filter spans; o
 
 
 class _Common(Settings, frozen=True, kw_only=True):
-    latent: Annotated[int, Meta(ge=1, le=256, description="numbers a window is squeezed into")] = 16
+    latent: Annotated[int, Meta(ge=1, le=256, description="numbers a window is squeezed into")] = 8
+    context: Annotated[
+        int,
+        Meta(
+            ge=0, le=256, description="numbers that tell the decoder of the patient's reference beat; 0: none"
+        ),
+    ] = 24
     dropout: Annotated[float, Meta(ge=0, lt=0.9, description="share of features hidden while training")] = 0.0
     kl_weight: Annotated[
         float, Meta(ge=0, le=10, description="weight of the KL term; above 0 the latent is a Gaussian (VAE)")
@@ -98,39 +104,50 @@ class Autoencoder(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.drop = nn.Dropout(settings.dropout)
+        self.context = _context(settings.context) if settings.context else None
         self.mean = nn.Linear(features, settings.latent)
         self.log_variance = nn.Linear(features, settings.latent) if settings.kl_weight > 0 else None
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """[n, 187] to mean [n, latent] and, with a KL term, log-variance [n, latent]."""
-        padded = functional.pad(x.unsqueeze(1), (LEFT, RIGHT), mode="replicate")  # [n, 1, 192]
-        features: Tensor = self.drop(self.encoder(padded))  # [n, features]
+    def encode(self, x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[n, 187] twice to mean [n, latent] and, with a KL term, log-variance [n, latent]."""
+        seen = x.unsqueeze(1) if self.context is None else torch.stack((x - reference, reference), dim=1)
+        features: Tensor = self.drop(self.encoder(_pad(seen)))  # [n, 1 or 2, 192] -> [n, features]
         mean: Tensor = self.mean(features)
         if self.log_variance is None:
             return mean, None
         return mean, self.log_variance(features).clamp(-10.0, 10.0)
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """[n, latent] to [n, 187]."""
-        drawn: Tensor = self.decoder(latent)  # [n, 192]
-        return drawn[:, LEFT : LEFT + WINDOW]
+    def decode(self, latent: Tensor, reference: Tensor) -> Tensor:
+        """[n, latent] and [n, 187] to [n, 187]: the departure from the reference is drawn and added to it."""
+        told = (
+            latent
+            if self.context is None
+            else torch.cat((latent, self.context(_pad(reference.unsqueeze(1)))), 1)
+        )
+        drawn: Tensor = self.decoder(told)  # [n, 192]
+        drawn = drawn[:, LEFT : LEFT + WINDOW]
+        return drawn if self.context is None else reference + drawn
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[n, 187] to reconstruction [n, 187] and latent [n, latent]; the same for the same x."""
-        mean, _ = self.encode(x)
-        return self.decode(mean), mean
+    def forward(self, x: Tensor, reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """[n, 187] and references [n, 187] to reconstruction [n, 187] and latent [n, latent]; never by chance."""
+        known = torch.zeros_like(x) if reference is None else reference
+        mean, _ = self.encode(x, known)
+        return self.decode(mean, known), mean
 
-    def forward_training(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """[n, 187] to reconstruction [n, 187] and KL divergence [n] in nats (zeros without a KL term).
+    def forward_training(
+        self, x: Tensor, generator: torch.Generator | None = None, reference: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """[n, 187] twice to reconstruction [n, 187] and KL divergence [n] in nats (zeros without a KL term).
 
         ``generator`` is a CPU generator, so that the draw is the same on any device.
         """
-        mean, log_variance = self.encode(x)
+        known = torch.zeros_like(x) if reference is None else reference
+        mean, log_variance = self.encode(x, known)
         if log_variance is None:
-            return self.decode(mean), mean.new_zeros(len(mean))
+            return self.decode(mean, known), mean.new_zeros(len(mean))
         draw = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=1)
-        return self.decode(mean + draw * (0.5 * log_variance).exp()), kl
+        return self.decode(mean + draw * (0.5 * log_variance).exp(), known), kl
 
     def parameter_count(self) -> int:
         """How many numbers training adjusts."""
@@ -156,9 +173,11 @@ def build(settings: Architecture) -> Autoencoder:
 def _conv(s: ConvSettings) -> Autoencoder:
     steps = PADDED >> len(s.channels)  # 12 with four halvings
     features = steps * s.channels[-1]
-    encoder = nn.Sequential(*_down((1, *s.channels), s.kernel), nn.Flatten())  # [n, 1, 192] -> [n, 12 * 32]
+    encoder = nn.Sequential(
+        *_down((_inputs(s), *s.channels), s.kernel), nn.Flatten()
+    )  # [n, 2, 192] -> [n, 12 * 32]
     decoder = nn.Sequential(
-        nn.Linear(s.latent, features),
+        nn.Linear(s.latent + s.context, features),
         nn.GELU(),
         nn.Unflatten(1, (s.channels[-1], steps)),  # [n, 32, 12]
         *_up((*s.channels[::-1], 1), s.kernel),  # [n, 1, 192]
@@ -170,29 +189,44 @@ def _conv(s: ConvSettings) -> Autoencoder:
 def _lstm(s: LstmSettings) -> Autoencoder:
     steps = PADDED // s.patch  # 24 patches of 8
     encoder = nn.Sequential(
-        nn.Unflatten(2, (steps, s.patch)),
-        nn.Flatten(1, 2),
-        _Reader(s.patch, s.hidden, s.layers, s.bidirectional),
-    )  # [n, 1, 192] -> [n, 24, 8] -> [n, 2 * hidden]
+        _Patches(s.patch), _Reader(_inputs(s) * s.patch, s.hidden, s.layers, s.bidirectional)
+    )  # [n, 2, 192] -> [n, 24, 16] -> [n, 2 * hidden]
     decoder = nn.Sequential(
-        _Writer(s.latent, s.hidden, s.layers, steps), nn.Linear(s.hidden, s.patch), nn.Flatten()
-    )  # [n, latent] -> [n, 24, hidden] -> [n, 24, 8] -> [n, 192]
+        _Writer(s.latent + s.context, s.hidden, s.layers, steps), nn.Linear(s.hidden, s.patch), nn.Flatten()
+    )  # [n, latent + context] -> [n, 24, hidden] -> [n, 24, 8] -> [n, 192]
     return Autoencoder(s, encoder, s.hidden * (1 + s.bidirectional), decoder)
 
 
 def _conv_lstm(s: ConvLstmSettings) -> Autoencoder:
     width, steps = s.channels[-1], PADDED >> len(s.channels)  # 24 steps with three halvings
     encoder = nn.Sequential(
-        *_down((1, *s.channels), s.kernel), _Transpose(), _Reader(width, s.hidden, s.layers, s.bidirectional)
-    )  # [n, 1, 192] -> [n, 32, 24] -> [n, 24, 32] -> [n, 2 * hidden]
+        *_down((_inputs(s), *s.channels), s.kernel),
+        _Transpose(),
+        _Reader(width, s.hidden, s.layers, s.bidirectional),
+    )  # [n, 2, 192] -> [n, 32, 24] -> [n, 24, 32] -> [n, 2 * hidden]
     decoder = nn.Sequential(
-        _Writer(s.latent, s.hidden, s.layers, steps),
+        _Writer(s.latent + s.context, s.hidden, s.layers, steps),
         nn.Linear(s.hidden, width),
         _Transpose(),
         *_up((*s.channels[::-1], 1), s.kernel),
         nn.Flatten(),
-    )  # [n, latent] -> [n, 24, hidden] -> [n, 24, 32] -> [n, 32, 24] -> [n, 1, 192] -> [n, 192]
+    )  # [n, latent + context] -> [n, 24, hidden] -> [n, 24, 32] -> [n, 32, 24] -> [n, 1, 192] -> [n, 192]
     return Autoencoder(s, encoder, s.hidden * (1 + s.bidirectional), decoder)
+
+
+def _inputs(s: Architecture) -> int:
+    """Channels that the encoder reads: the window, or what departs from the reference and the reference."""
+    return 2 if s.context else 1
+
+
+def _pad(x: Tensor) -> Tensor:
+    """[n, c, 187] to [n, c, 192]."""
+    return functional.pad(x, (LEFT, RIGHT), mode="replicate")
+
+
+def _context(size: int) -> nn.Module:
+    """What the decoder is told of the reference: [n, 1, 192] -> [n, 16, 24] -> [n, size]."""
+    return nn.Sequential(*_down((1, 8, 16, 16), 7), nn.Flatten(), nn.Linear(16 * (PADDED >> 3), size))
 
 
 def _down(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
@@ -212,6 +246,19 @@ def _up(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
             nn.GELU(),
         ]
     return layers[:-1]
+
+
+class _Patches(nn.Module):
+    """[n, channels, 192] to [n, 192 / patch, channels * patch]: the LSTM reads all channels of a patch at once."""
+
+    def __init__(self, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, channels, length = x.shape
+        patches = x.reshape(n, channels, length // self.patch, self.patch)
+        return patches.transpose(1, 2).reshape(n, length // self.patch, channels * self.patch)
 
 
 class _Reader(nn.Module):
