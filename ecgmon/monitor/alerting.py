@@ -1,0 +1,126 @@
+"""From beats and quality to alerts: pure, no clock, no I/O; one :class:`StreamAlerts` per stream.
+
+What is watched for stands in :mod:`ecgmon.monitor.policies`. Here is what all kinds share: identity, UTC,
+heart rate and the message. The id of an alert depends on stream, kind, onset and model alone, so that the
+same signal gives the same ids however it arrived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
+from ecgmon.monitor.policies import AlertSettings, Change, Policy, policies
+
+RATE_BEATS: Final = 8
+"""RR intervals that the heart rate is the median of."""
+
+RATE_SECONDS: Final = 10.0
+"""Without a beat for so long there is no heart rate."""
+
+
+class HeartRate:
+    """Median of the last RR intervals, as beats per minute."""
+
+    def __init__(self) -> None:
+        self._rr: deque[float] = deque(maxlen=RATE_BEATS)
+        self._last = -math.inf
+
+    def beat(self, beat: Beat) -> None:
+        self._last = beat.r
+        if math.isfinite(beat.rr):
+            self._rr.append(beat.rr)
+        else:
+            self._rr.clear()
+
+    def at(self, t: float) -> float | None:
+        """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
+        if len(self._rr) < 3 or t - self._last > RATE_SECONDS:
+            return None
+        return round(60.0 / float(np.median(self._rr)), 1)
+
+
+@dataclass(slots=True, eq=False)
+class StreamAlerts:
+    """All alerts of one stream, as messages."""
+
+    stream: str
+    settings: AlertSettings
+    model: ModelRef
+    threshold: float | None
+    standing: dict[AlertKind, Alert] = field(default_factory=dict)
+    """What was raised and is not cleared."""
+    heart_rate: HeartRate = field(default_factory=HeartRate)
+    _policies: list[Policy] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._policies = policies(self.settings)
+
+    def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
+        """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
+        self.heart_rate.beat(beat)
+        return [self._alert(c, epoch) for policy in self._policies for c in policy.beat(beat, score)]
+
+    def second(self, quality: Quality, epoch: float) -> list[Alert]:
+        """Take the verdict over a second."""
+        return [self._alert(c, epoch) for policy in self._policies for c in policy.second(quality)]
+
+    def end(self, t: float, epoch: float) -> list[Alert]:
+        """The stream ends at stream time ``t``: everything that stands is cleared."""
+        return [self._alert(c, epoch) for policy in self._policies for c in policy.end(t)]
+
+    def _alert(self, change: Change, epoch: float) -> Alert:
+        before = self.standing.pop(change.kind, None)
+        onset = epoch + change.onset if before is None else before.onset
+        score = change.oddest[1] if change.oddest else None
+        alert = Alert(
+            id=alert_id(self.stream, change.kind, onset, self.model.hash) if before is None else before.id,
+            stream=self.stream,
+            kind=change.kind,
+            state=change.state,
+            severity=change.severity,
+            onset=onset,
+            end=max(epoch + change.end, onset),
+            time=epoch + change.time,
+            beats=change.beats,
+            score=None if score is None else score.score,
+            p_value=None if score is None else score.p_value,
+            threshold=None if score is None else self.threshold,
+            heart_rate=self.heart_rate.at(change.time),
+            evidence=_evidence(change, epoch),
+            model=self.model,
+        )
+        if change.state == "raised":
+            self.standing[change.kind] = alert
+        return alert
+
+
+def alert_id(stream: str, kind: AlertKind, onset: float, model_hash: str) -> str:
+    """20 hexadecimal digits from stream, kind, onset (UTC, to the millisecond) and model."""
+    text = "\0".join((stream, kind, str(round(onset * 1000)), model_hash))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _evidence(change: Change, epoch: float) -> Evidence | None:
+    if change.oddest is None:
+        return None
+    beat, score = change.oddest
+    error = beat.window.astype(np.float64) - score.reconstruction.astype(np.float64)
+    return Evidence(
+        window=_rounded(beat.window),
+        reconstruction=_rounded(score.reconstruction),
+        error=round(float(np.sqrt(np.mean(np.square(error)))), 5),
+        r_peaks=[round(epoch + r, 4) for r in change.r_peaks],
+        parts={name: round(value, 4) for name, value in score.parts.items()},
+    )
+
+
+def _rounded(window: Samples) -> list[float]:
+    """To 0.1 µV: what a person can see, in a third of the bytes."""
+    return [round(float(x), 4) for x in window]

@@ -1,0 +1,118 @@
+"""Do the chunks of one stream follow each other? Pure bookkeeping of sequence numbers, times and format.
+
+Networks repeat, lose and delay; devices restart and set their clocks. For each chunk :class:`Arrivals`
+says one of:
+
+* take it as the next piece (``Follow(0.0)``);
+* take it after a gap of so many seconds (``Follow(seconds)``);
+* drop it as a ``repeat``: its number or its time has passed already (sent twice, or too late);
+* begin the stream anew, with a reason: ``format-changed`` (rate or leads), ``sequence-reset`` (the sender
+  began to count again), ``long-gap`` and ``clock-step`` (more than ``max_gap_seconds`` forward or back).
+
+``t`` is compared with the end of the chunk before, not with the start of the stream, so that a device
+whose clock drifts is not taken for one that loses samples. ``seq`` decides where there is one: without
+missing numbers, small differences in ``t`` (up to ``jitter_seconds``) are the sender's jitter; with
+missing numbers every difference counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from ecgmon.config import Settings
+from ecgmon.ecg.types import Chunk
+
+RESET_DISTANCE: Final = 256
+"""A number so far behind the last one is no repeat from a broker's queue: the sender began anew."""
+
+DropReason = Literal["repeat"]
+RestartReason = Literal["format-changed", "sequence-reset", "long-gap", "clock-step"]
+
+
+class ArrivalSettings(Settings, frozen=True):
+    """What is taken for jitter, for a gap, and for a new start."""
+
+    jitter_seconds: Annotated[float, Meta(ge=0, le=60, description="t may be off by so much, s")] = 0.25
+    max_gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="longer: a new start, s")] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """The chunk is the next one, ``gap`` seconds after the end of the last one."""
+
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The chunk is not used."""
+
+    reason: DropReason
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The chunk is the first of a new stream with the same name."""
+
+    reason: RestartReason
+
+
+Verdict = Follow | Drop | Restart
+
+
+class Arrivals:
+    """The order of one stream's chunks, from its first one on."""
+
+    def __init__(self, first: Chunk, settings: ArrivalSettings) -> None:
+        self._settings = settings
+        self._format = (first.fs, first.leads)
+        self._seq = first.seq
+        self._due = _end(first)
+        self._chunk_seconds = _seconds(first)
+
+    def check(self, chunk: Chunk) -> Verdict:
+        """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
+        verdict = self._judge(chunk)
+        if isinstance(verdict, Follow):
+            self._seq = chunk.seq
+            self._due = _end(chunk)
+            self._chunk_seconds = _seconds(chunk)
+        return verdict
+
+    def _judge(self, chunk: Chunk) -> Verdict:
+        if (chunk.fs, chunk.leads) != self._format:
+            return Restart("format-changed")
+        late = chunk.t - self._due
+        if chunk.seq is None or self._seq is None:
+            return self._by_time(late) if late >= -self._settings.jitter_seconds else self._back(late)
+        lost = chunk.seq - self._seq - 1
+        if lost < 0:
+            began_anew = late > -self._chunk_seconds / 2 or -lost > RESET_DISTANCE
+            return Restart("sequence-reset") if began_anew else Drop("repeat")
+        if lost > 0:
+            return self._gap(late if late > 0 else lost * self._chunk_seconds)
+        return self._by_time(late)
+
+    def _by_time(self, late: float) -> Verdict:
+        """No number is missing: only a large difference in time means something."""
+        if late < -self._settings.max_gap_seconds:
+            return Restart("clock-step")
+        return self._gap(late if late > self._settings.jitter_seconds else 0.0)
+
+    def _back(self, late: float) -> Verdict:
+        """Time went back and no number says why."""
+        return Restart("clock-step") if late < -self._settings.max_gap_seconds else Drop("repeat")
+
+    def _gap(self, seconds: float) -> Verdict:
+        return Restart("long-gap") if seconds > self._settings.max_gap_seconds else Follow(seconds)
+
+
+def _seconds(chunk: Chunk) -> float:
+    return float(chunk.samples.shape[-1] / chunk.fs)
+
+
+def _end(chunk: Chunk) -> float:
+    return chunk.t + _seconds(chunk)

@@ -1,0 +1,86 @@
+"""The last step: items of the line, in order, to the policies; what they say, to sinks and observers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ecgmon.ecg.types import Alert, Beat, Quality, Score
+from ecgmon.monitor.observers import Observers
+from ecgmon.monitor.state import End, Item, StreamState
+from ecgmon.sinks.base import Sink
+
+
+class Delivery:
+    """Hands on beats, seconds, ends and acknowledgements.
+
+    A chunk is acknowledged when its turn comes: everything that stood before it in the line, and so
+    everything it completed, was handed to the sinks.
+    """
+
+    def __init__(
+        self, sinks: Sequence[Sink], observers: Observers, clock: Callable[[], float], state_seconds: float
+    ) -> None:
+        self._sinks = tuple(sinks)
+        self._observers = observers
+        self._clock = clock
+        self._state_seconds = state_seconds
+
+    def hand_on(self, item: Item, score: Score | None) -> None:
+        """Take one item; ``score`` belongs to it when it is a beat that was scored."""
+        what, state = item.what, item.state
+        if state is None:
+            if callable(what):
+                what()
+        elif isinstance(what, Beat):
+            self._beat(item, state, what, score)
+        elif isinstance(what, Quality):
+            self._second(item, state, what)
+        elif isinstance(what, End):
+            self._end(item, state, what)
+
+    def _beat(self, item: Item, state: StreamState, beat: Beat, score: Score | None) -> None:
+        state.beats += 1
+        state.odd_beats += score is not None and score.odd
+        self._alerts(item, state, beat.ready, state.alerts.beat(beat, score, item.epoch))
+        latency = self._clock() - item.received
+        self._observers.tell(lambda o: o.beat(state.name, beat, score, latency))
+
+    def _second(self, item: Item, state: StreamState, quality: Quality) -> None:
+        state.verdict = _word(quality)
+        t = quality.second + 1.0
+        self._alerts(item, state, t, state.alerts.second(quality, item.epoch))
+        if t - state.spoke >= self._state_seconds:
+            self._state(state, t, item.epoch)
+        self._observers.tell(lambda o: o.quality(state.name, quality))
+
+    def _end(self, item: Item, state: StreamState, end: End) -> None:
+        self._alerts(item, state, end.t, state.alerts.end(end.t, item.epoch))
+        if end.final:
+            self._state(state, end.t, item.epoch, live=False)
+        self._observers.tell(lambda o: o.ended(state.name, end.t, state.selector.lead))
+
+    def _alerts(self, item: Item, state: StreamState, t: float, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            self._alert(alert, item.received)
+        if alerts:
+            self._state(state, t, item.epoch)
+
+    def _alert(self, alert: Alert, received: float) -> None:
+        for sink in self._sinks:
+            sink.alert(alert)
+        latency = self._clock() - received
+        self._observers.tell(lambda o: o.alert(alert, latency))
+
+    def _state(self, state: StreamState, t: float, epoch: float, *, live: bool = True) -> None:
+        state.spoke = t
+        summary = state.summary(t, epoch, live=live)
+        for sink in self._sinks:
+            sink.state(state.name, summary)
+
+
+def _word(quality: Quality) -> str:
+    """The verdict in one word, the gravest first."""
+    for word in ("missing", "flat", "clipped", "noisy"):
+        if getattr(quality, word):
+            return word
+    return "good"

@@ -1,0 +1,246 @@
+"""The synchronous core: chunks in, alerts out. No threads, no network, no clock but the one it is given.
+
+``serve`` feeds it from its one compute thread, ``scan``, ``train`` and ``evaluate`` feed it from files
+(:mod:`ecgmon.monitor.offline`): what is measured is what runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Final, Protocol
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from ecgmon.config import Settings
+from ecgmon.ecg.types import Beat, Chunk, Layout, ModelRef, Score
+from ecgmon.errors import EcgmonError
+from ecgmon.model.baseline import Baseline
+from ecgmon.monitor.alerting import StreamAlerts
+from ecgmon.monitor.arrivals import ArrivalSettings, Drop, Restart
+from ecgmon.monitor.batcher import Batcher, BatchSettings
+from ecgmon.monitor.delivery import Delivery
+from ecgmon.monitor.observers import Observer, Observers
+from ecgmon.monitor.policies import AlertSettings
+from ecgmon.monitor.sparse import SparseLog
+from ecgmon.monitor.state import End, Item, StreamState
+from ecgmon.sinks.base import Sink
+
+log = logging.getLogger(__name__)
+
+NO_MODEL: Final = ModelRef(name="none", hash="")
+
+DROP_REASONS: Final = ("repeat", "too-many-streams", "unusable", "internal-error")
+"""Why a chunk was not used: ``unusable`` is a rate or lead that the frontend cannot take."""
+
+
+class Scorer(Protocol):
+    """What the pipeline asks of :class:`ecgmon.model.scoring.Scorer`."""
+
+    threshold: float
+    """p-value at or under which a beat is odd."""
+
+    @property
+    def layout(self) -> Layout:
+        """The windows it wants."""
+
+    @property
+    def model_ref(self) -> ModelRef:
+        """Which bundle scores."""
+
+    def new_baseline(self) -> Baseline:
+        """What is known of a patient before the first beat."""
+
+    def score(self, items: Sequence[tuple[Beat, Baseline]]) -> list[Score]:
+        """One score for each beat, in order; updates the baselines."""
+
+
+class PipelineSettings(Settings, frozen=True):
+    """What becomes of the chunks."""
+
+    lead: Annotated[str, Meta(min_length=1, description="name or index of the lead, or auto")] = "auto"
+    alerts: AlertSettings = AlertSettings()
+    batch: BatchSettings = BatchSettings()
+    arrivals: ArrivalSettings = ArrivalSettings()
+    max_streams: Annotated[int, Meta(ge=1, le=100_000, description="more are refused, and counted")] = 1000
+    idle_seconds: Annotated[float, Meta(gt=0, le=86_400, description="then a silent stream ends, s")] = 60.0
+    state_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="a stream's state is told so often, s")
+    ] = 5.0
+
+
+class Pipeline:
+    """Takes chunks of many streams, hands alerts to the sinks.
+
+    ``scorer`` None: beats are found, none is scored (``layout`` is then asked for). ``strict``: input that
+    cannot be used raises, as files should; else it is counted and the pipeline lives on, as a monitor
+    should. ``r_peaks``: stream to reference R-peaks in s, to use instead of the detector's.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer | None,
+        settings: PipelineSettings,
+        sinks: Sequence[Sink] = (),
+        observers: Sequence[Observer] = (),
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        strict: bool = False,
+        layout: Layout = "centred",
+        r_peaks: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
+        self._scorer = scorer
+        self._settings = settings
+        self._observers = Observers(observers)
+        self._delivery = Delivery(sinks, self._observers, clock, settings.state_seconds)
+        self._clock = clock
+        self._strict = strict
+        self._layout: Layout = scorer.layout if scorer else layout
+        self._r_peaks = r_peaks or {}
+        self._batch: Batcher[Item] = Batcher(settings.batch)
+        self._streams: dict[str, StreamState] = {}
+        self._sparse = SparseLog(log, clock)
+
+    @property
+    def streams(self) -> int:
+        """Live streams."""
+        return len(self._streams)
+
+    @property
+    def waiting(self) -> int:
+        """Beats that wait to be scored."""
+        return self._batch.beats
+
+    @property
+    def observer_failures(self) -> int:
+        """What observers raised, so far."""
+        return self._observers.failures
+
+    def feed(self, chunk: Chunk) -> None:
+        """Take one chunk; alerts that it completes go out at once or with the next batch."""
+        now = self._clock()
+        self._observers.tell(lambda o: o.chunk(chunk))
+        try:
+            self._push(self._accept(chunk, now), now)
+            if chunk.end:
+                self._push(self._end(chunk.stream, final=True), now)
+        except EcgmonError as error:
+            if self._strict:
+                raise
+            self._abandon(chunk, "unusable", str(error), now)
+        except Exception as error:
+            if self._strict:
+                raise
+            self._abandon(chunk, "internal-error", repr(error), now, trace=True)
+        if chunk.ack is not None:
+            self._push([Item(None, chunk.ack, 0.0, now)], now)
+        self.tick()
+
+    def tick(self) -> None:
+        """Time has passed: score what waited long enough, end the streams that fell silent."""
+        now = self._clock()
+        silent = [s.name for s in self._streams.values() if now - s.heard > self._settings.idle_seconds]
+        for name in silent:
+            self._sparse.warning(
+                "silent", "stream %s: nothing for %g s, it ends", name, now - self._streams[name].heard
+            )
+            self._push(self._end(name, final=True), now)
+        if self._batch.due(now):
+            self._score()
+
+    def wait(self, longest: float) -> float:
+        """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
+        return self._batch.wait(self._clock(), longest)
+
+    def flush(self) -> None:
+        """End every stream and hand on everything: no chunk follows."""
+        now = self._clock()
+        for name in list(self._streams):
+            self._push(self._end(name, final=True), now)
+        self._score()
+
+    # The way of a chunk: accepted, cut into beats, scored in batches, handed on in order.
+
+    def _accept(self, chunk: Chunk, now: float) -> Iterable[Item]:
+        state = self._streams.get(chunk.stream)
+        if state is None:
+            return self._begin(chunk, now)
+        state.heard = now
+        verdict = state.arrivals.check(chunk)
+        if isinstance(verdict, Drop):
+            self._observers.tell(lambda o: o.dropped(chunk.stream, verdict.reason))
+            return []
+        if isinstance(verdict, Restart):
+            self._sparse.warning("restart", "stream %s begins anew: %s", chunk.stream, verdict.reason)
+            self._observers.tell(lambda o: o.restarted(chunk.stream, verdict.reason))
+            self._push(self._end(chunk.stream, final=False), now)
+            return self._begin(chunk, now)
+        if verdict.gap > 0:
+            self._observers.tell(lambda o: o.gap(chunk.stream, verdict.gap))
+        return state.take(chunk, verdict.gap)
+
+    def _begin(self, chunk: Chunk, now: float) -> Iterable[Item]:
+        if len(self._streams) >= self._settings.max_streams:
+            self._sparse.warning("streams", "stream %s is refused: max_streams is reached", chunk.stream)
+            self._observers.tell(lambda o: o.dropped(chunk.stream, "too-many-streams"))
+            return []
+        scorer = self._scorer
+        model, threshold = (scorer.model_ref, scorer.threshold) if scorer else (NO_MODEL, None)
+        state = StreamState(
+            chunk,
+            lead=self._settings.lead,
+            layout=self._layout,
+            arrivals=self._settings.arrivals,
+            alerts=StreamAlerts(chunk.stream, self._settings.alerts, model, threshold),
+            baseline=scorer.new_baseline() if scorer else None,
+            r_peaks=self._r_peaks.get(chunk.stream),
+        )
+        state.heard = now
+        self._streams[chunk.stream] = state
+        self._observers.tell(lambda o: o.streams(len(self._streams)))
+        return state.take(chunk, 0.0)
+
+    def _end(self, name: str, *, final: bool) -> Iterable[Item]:
+        state = self._streams.pop(name, None)
+        self._observers.tell(lambda o: o.streams(len(self._streams)))
+        return state.end(final=final) if state else []
+
+    def _abandon(self, chunk: Chunk, reason: str, why: str, now: float, *, trace: bool = False) -> None:
+        """A chunk that cannot be used: counted, and its stream forgotten; the others go on."""
+        self._sparse.warning(reason, "stream %s: chunk not used: %s", chunk.stream, why, trace=trace)
+        self._observers.tell(lambda o: o.dropped(chunk.stream, reason))
+        state = self._streams.pop(chunk.stream, None)
+        if state is not None:
+            self._push([Item(state, End(state.frontend.now, final=True), state.epoch, now)], now)
+            self._observers.tell(lambda o: o.streams(len(self._streams)))
+
+    def _push(self, items: Iterable[Item], now: float) -> None:
+        for item in items:
+            self._batch.add(item, beat=self._wants(item) is not None, now=now)
+            if self._batch.full:
+                self._score()
+
+    def _score(self) -> None:
+        """Score what waits, hand everything on in order."""
+        items = self._batch.take()
+        wanted = [pair for pair in map(self._wants, items) if pair is not None]
+        scores: list[Score] = []
+        if self._scorer is not None and wanted:
+            began = self._clock()
+            scores = self._scorer.score(wanted)
+            seconds = self._clock() - began
+            self._observers.tell(lambda o: o.batch(len(wanted), seconds))
+        if len(scores) != len(wanted):
+            raise RuntimeError(f"the scorer gave {len(scores)} scores for {len(wanted)} beats")
+        given = iter(scores)
+        for item in items:
+            self._delivery.hand_on(item, None if self._wants(item) is None else next(given))
+
+    def _wants(self, item: Item) -> tuple[Beat, Baseline] | None:
+        """What the scorer needs for ``item``; None when it is nothing to be scored."""
+        if item.state is None or item.state.baseline is None or not isinstance(item.what, Beat):
+            return None
+        return (item.what, item.state.baseline) if item.what.good else None

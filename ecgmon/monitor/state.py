@@ -1,0 +1,164 @@
+"""What the monitor knows of one stream, and the order in which it speaks.
+
+Everything that a stream produces, beats, verdicts over seconds, its end, becomes an :class:`Item` in one
+line. The order of the line is the order of stream time at which each became known, whatever the cutting
+into chunks: that is why alerts, and with them their ids, do not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgmon.ecg.frontend import Frontend, Output
+from ecgmon.ecg.leads import LeadSelector
+from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality
+from ecgmon.model.baseline import Baseline
+from ecgmon.monitor.alerting import StreamAlerts
+from ecgmon.monitor.arrivals import Arrivals, ArrivalSettings
+
+SETTLE: Final = 1.0
+"""A verdict over a second is used this long (s) after the frontend's delay behind that second, so that it
+keeps its place among the beats however the samples were cut."""
+
+DRIFT: Final = 1.0
+"""A device's clock and its samples may differ by so much (s) before stream time follows the clock."""
+
+SCHEMA: Final = "ecgmon.stream/1"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The stream ended at this stream time, s. ``final``: nothing follows under its name for now."""
+
+    t: float
+    final: bool
+
+
+Ack = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s."""
+
+    state: StreamState | None
+    what: Beat | Quality | End | Ack
+    epoch: float
+    received: float
+
+
+class StreamState:
+    """One live stream, from its first chunk on.
+
+    Raises :class:`~ecgmon.errors.DataError` when rate or lead of the first chunk cannot be used.
+    """
+
+    def __init__(
+        self,
+        first: Chunk,
+        *,
+        lead: str,
+        layout: Layout,
+        arrivals: ArrivalSettings,
+        alerts: StreamAlerts,
+        baseline: Baseline | None,
+        r_peaks: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.name = first.stream
+        self.fs = first.fs
+        self.epoch = first.t
+        self.alerts = alerts
+        self.baseline = baseline
+        self.arrivals = Arrivals(first, arrivals)
+        self.selector = LeadSelector(lead, first.fs, first.leads)
+        self.frontend = Frontend(first.fs, layout=layout, r_peaks=r_peaks)
+        self.heard = 0.0
+        """Monotonic time of the last chunk, s."""
+        self.corrections = 0
+        """How often the stream's time had to follow the device's clock."""
+        self.beats = 0
+        self.odd_beats = 0
+        self.verdict = "unknown"
+        self.spoke = 0.0
+        """Stream time of the last state that was published, s."""
+        self._samples = 0
+        self._gaps = 0.0
+        self._held: deque[Quality] = deque()
+        self._settle = SETTLE + self.frontend.delay
+
+    def take(self, chunk: Chunk, gap: float) -> list[Item]:
+        """The next chunk, ``gap`` seconds after the end of the one before."""
+        out = Output()
+        if gap > 0:
+            _add(out, self.frontend.feed(self.selector.flush()))
+            _add(out, self.frontend.gap(gap))
+            self._gaps += gap
+        drift = chunk.t - (self.epoch + self._samples / self.fs + self._gaps)
+        items = []
+        if abs(drift) > DRIFT:
+            items = self._ordered(out)
+            self.epoch += drift
+            self.corrections += 1
+            out = Output()
+        self._samples += chunk.samples.shape[1]
+        _add(out, self.frontend.feed(self.selector.feed(chunk.samples)))
+        return items + self._ordered(out)
+
+    def end(self, *, final: bool) -> list[Item]:
+        """Nothing more comes: what is complete, and the end itself."""
+        out = self.frontend.feed(self.selector.flush())
+        _add(out, self.frontend.flush())
+        items = self._ordered(out, everything=True)
+        items.append(self._item(End(self.frontend.now, final)))
+        return items
+
+    def summary(self, t: float, epoch: float, *, live: bool) -> dict[str, Any]:
+        """The stream's state as it is published (retained): plain values for JSON."""
+        standing = self.alerts.standing.values()
+        return {
+            "schema": SCHEMA,
+            "stream": self.name,
+            "state": "live" if live else "ended",
+            "time": round(epoch + t, 3),
+            "lead": self.selector.lead,
+            "fs": self.fs,
+            "quality": self.verdict,
+            "heart_rate": self.alerts.heart_rate.at(t),
+            "beats": self.beats,
+            "odd_beats": self.odd_beats,
+            "alerts": [_brief(alert) for alert in standing],
+        }
+
+    def _ordered(self, out: Output, *, everything: bool = False) -> list[Item]:
+        """Beats at the moment they were complete, seconds when they are surely known."""
+        self._held.extend(out.quality)
+        now = self.frontend.now
+        items: list[Item] = []
+        for beat in out.beats:
+            items += self._seconds_until(beat.ready)
+            items.append(self._item(beat))
+        return items + self._seconds_until(float("inf") if everything else now)
+
+    def _seconds_until(self, t: float) -> list[Item]:
+        items = []
+        while self._held and self._held[0].second + 1 + self._settle <= t:
+            items.append(self._item(self._held.popleft()))
+        return items
+
+    def _item(self, what: Beat | Quality | End) -> Item:
+        return Item(self, what, self.epoch, self.heard)
+
+
+def _add(out: Output, more: Output) -> None:
+    out.beats += more.beats
+    out.quality += more.quality
+
+
+def _brief(alert: Alert) -> dict[str, Any]:
+    return {"id": alert.id, "kind": alert.kind, "severity": alert.severity, "onset": alert.onset}
