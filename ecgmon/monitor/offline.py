@@ -37,8 +37,7 @@ class Recorder(Observer):
     def _of(self, stream: str) -> StreamResult:
         return self.results.setdefault(stream, StreamResult())
 
-    def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:  # noqa: ARG002 -
-    Observer
+    def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:  # noqa: ARG002 - all hear
         result = self._of(stream)
         result.beats.append(beat)
         result.scores.append(score)
