@@ -1,0 +1,126 @@
+"""The evaluation as text that a person can read on a terminal of 120 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Qrs, Summary
+
+Cell = Callable[[Summary], str]
+
+
+def render(result: Evaluation) -> str:
+    """The figures of all recordings pooled, then one line for each recording."""
+    blocks = [_qrs(result.qrs), _beats(result.beats), _alerts(result.alerts), _records(result)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length as columns: the first to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """``value`` with so many decimals; "-" where it is undefined."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _qrs(qrs: dict[str, Qrs] | None) -> str:
+    if qrs is None:
+        return ""
+    rows = [["R-peaks", "sensitivity", "PPV", "F1", "annotated", "missed", "invented"]]
+    rows += [
+        [f"within {name.removesuffix('ms')} ms", number(q.sensitivity), number(q.ppv), number(q.f1)]
+        + [str(count) for count in (q.n, q.n_missed, q.n_invented)]
+        for name, q in qrs.items()
+    ]
+    return columns(rows)
+
+
+def _beats(b: Beats) -> str:
+    requested, realised = _rate(b.requested_false_positive_rate), _rate(b.realised_false_positive_rate)
+    at = f"sensitivity {number(b.sensitivity)}, PPV {number(b.ppv)}, F1 {number(b.f1)}"
+    facts = [
+        [
+            "beats",
+            f"{b.n} annotated, {b.n_anomalous} anomalous; {b.n_missed} missed, {b.n_invented} invented",
+        ],
+        ["", f"{b.n_not_good} not scored because the signal was not good"],
+        ["AUROC", f"{number(b.auroc)}; with missed, invented and unscored beats {number(b.auroc_strict)}"],
+        ["", f"mean of the recordings {number(b.mean_record_auroc)}"],
+        ["AUPRC", number(b.auprc)],
+        [f"p <= {b.threshold:.2g}", at],
+        ["false flags", f"requested {requested}, realised {realised} of the normal beats"],
+    ]
+    if b.per_class_auroc is None or b.per_class_sensitivity is None:
+        return _facts(facts)
+    rows = [["class", *ANOMALOUS], ["beats", *(str(b.n_per_class[name]) for name in ANOMALOUS)]]
+    for title, values in (("AUROC against N", b.per_class_auroc), ("sensitivity", b.per_class_sensitivity)):
+        rows.append([title, *(number(values[name]) for name in ANOMALOUS)])
+    return f"{_facts(facts)}\n\n{columns(rows)}"
+
+
+def _alerts(a: Alerts | None) -> str:
+    if a is None:
+        return ""
+    requested, realised = number(a.requested_false_per_hour, 3), number(a.false_per_hour, 3)
+    found = f"{a.n_episodes_found} of {a.n_episodes} runs of three or more V beats raised one"
+    facts = [
+        ["alerts", f"{a.n} in {a.hours:.2f} h, {a.n_false} of them false"],
+        ["false an hour", f"requested {requested}, realised {realised}"],
+        ["episodes", f"{found} ({number(a.episode_sensitivity, 3)})"],
+        [
+            "",
+            f"after {number(a.median_delay_s, 1)} s (median), {number(a.p99_delay_s, 1)} s (99th percentile)",
+        ],
+    ]
+    if a.other_kinds:
+        facts.append(["other alerts", ", ".join(f"{kind} {count}" for kind, count in a.other_kinds.items())])
+    return _facts(facts)
+
+
+def _facts(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"{title:<14}{text}" for title, text in rows)
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.3f} %"
+
+
+def _records(result: Evaluation) -> str:
+    if len(result.records) < 2:
+        return ""
+    cells: dict[str, Cell] = {
+        "beats": lambda s: str(s.beats.n),
+        "anomalous": lambda s: str(s.beats.n_anomalous),
+    }
+    if result.qrs is not None:
+        cells |= {
+            f"F1 {name}": lambda s, name=name: number(s.qrs[name].f1) if s.qrs else "-"  # type: ignore[misc]
+            for name in result.qrs
+        }
+    cells |= {
+        "AUROC": lambda s: number(s.beats.auroc),
+        "AUPRC": lambda s: number(s.beats.auprc),
+        "sens.": lambda s: number(s.beats.sensitivity, 3),
+        "PPV": lambda s: number(s.beats.ppv, 3),
+        "false flags": lambda s: number(s.beats.realised_false_positive_rate),
+    }
+    if result.alerts is not None:
+        cells |= {
+            "alerts": lambda s: str(s.alerts.n) if s.alerts else "-",
+            "false": lambda s: str(s.alerts.n_false) if s.alerts else "-",
+            "episodes": lambda s: f"{s.alerts.n_episodes_found}/{s.alerts.n_episodes}" if s.alerts else "-",
+        }
+    rows: Iterable[list[str]] = (
+        [name, *(cell(summary) for cell in cells.values())] for name, summary in result.records.items()
+    )
+    return columns([["record", *cells], *rows])
