@@ -1,0 +1,345 @@
+"""One lead in, beats and signal quality out, as a stream.
+
+    samples ─▶ Resampler ─┬▶ Baseline ─▶ windows, R-peak place, quality
+              125 Hz      └▶ Envelope ─▶ Detector ─▶ humps
+
+Results do not depend on how the samples are cut into chunks. ``Beat.ready`` says when a beat was complete: its window has
+ended, the filters' delay has passed, the detector has decided, and the quality of the window's span is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ecgmon.ecg import beats, filters, quality, resample
+from ecgmon.ecg.quality import BLOCK, BLOCKS
+from ecgmon.ecg.resample import Flags, Resampler, Signal
+from ecgmon.ecg.rpeaks import Detector
+from ecgmon.ecg.rr import Rhythm, Size
+from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Beat, Layout, Quality, Samples
+from ecgmon.errors import DataError
+
+_PIECE: Final = 16 * FS
+_KEEP: Final = 24 * FS
+"""Samples handled at a time, and samples kept behind them: longer than any decision takes."""
+
+_BLOCKED_RUN: Final = 5
+_BLOCKED_REACH: Final = filters.ENVELOPE_DELAY + math.ceil(resample.HALF_WIDTH * FS)
+"""A run of so many missing samples (40 ms) takes so many to either side with it: the reach of the filters."""
+
+_VERDICTS: Final = 1024
+"""Blocks whose verdict is remembered: more than a piece and what is kept behind it."""
+
+_LOST_RUN: Final = FS // 5
+"""Missing samples (0.2 s) that may have hidden a beat: no RR interval is given across them."""
+
+MAX_GAP_VERDICTS: Final = 3600
+"""A gap of more than an hour is reported for its last hour only."""
+
+
+@dataclass
+class Output:
+    """What one call completed, in the order of the stream."""
+
+    beats: list[Beat] = field(default_factory=list)
+    quality: list[Quality] = field(default_factory=list)
+
+
+def fingerprint() -> str:
+    """A short hash that changes with anything in the frontend that a trained model depends on."""
+    design = (
+        "1", FS, WINDOW, R_INDEX, resample.CUTOFF, resample.HALF_WIDTH, filters.FIRST_MEDIAN, filters.SECOND_MEDIAN,
+        filters.SMOOTHING, beats.REACH, beats.QRS, beats.KACHUEE_PART, beats.KACHUEE_RR,
+    )  # fmt: skip
+    return hashlib.sha256(repr(design).encode()).hexdigest()[:12]
+
+
+class _Track:
+    """The last samples of one signal on the 125 Hz grid, by their index."""
+
+    def __init__(self, kind: type[np.float64] | type[np.uint8]) -> None:
+        self._values: NDArray[np.float64] | NDArray[np.uint8] = np.zeros(2 * _KEEP + 4 * _PIECE, dtype=kind)
+        self._used = 0
+        self.end = 0
+        """Index behind the last sample."""
+
+    @property
+    def start(self) -> int:
+        return self.end - self._used
+
+    def restart(self, at: int) -> None:
+        self._used = 0
+        self.end = at
+
+    def add(self, values: Signal | Flags) -> None:
+        if self._used + len(values) > len(self._values):
+            kept = self._values[self._used - _KEEP : self._used].copy()
+            self._values[:_KEEP] = kept
+            self._used = _KEEP
+        self._values[self._used : self._used + len(values)] = values
+        self._used += len(values)
+        self.end += len(values)
+
+    def get(self, first: int, end: int) -> NDArray:  # type: ignore[type-arg]
+        """Samples ``first`` to ``end``, cut off where nothing is known."""
+        start = self.start
+        return self._values[max(0, first - start) : max(0, end - start)]
+
+
+class Frontend:
+    """The signal path of one stream and one lead.
+
+    fs       rate of the input, 100 to 1000 Hz; else :class:`ecgmon.errors.DataError`
+    layout   which window a beat gets
+    r_peaks  [n] stream times in s, ascending, to take for beats instead of the detector's; each is still moved to the dominant
+             deflection nearby
+    """
+
+    def __init__(
+        self, fs: float, *, layout: Layout = "centred", r_peaks: NDArray[np.float64] | None = None
+    ) -> None:
+        self._resampler = Resampler(fs)
+        self._layout: Layout = layout
+        self._detects = r_peaks is None
+        self._baseline = filters.Baseline()
+        self._envelope = filters.Envelope()
+        self._detector = Detector()
+        self._clipping = quality.Clipping(fs)
+        self._judge = quality.Judge()
+        self._rhythm = Rhythm()
+        self._size = Size()
+        self._marks = _Track(np.uint8)
+        self._window = _Track(np.float64)
+        self._blocker = Blocker()
+        self._humps: deque[tuple[int, int]] = deque()  # (place, sample of the 125 Hz grid that decided it)
+        if r_peaks is not None:
+            self._humps.extend((round(float(r) * FS), 0) for r in np.sort(r_peaks))
+        self._verdicts = np.zeros(_VERDICTS, dtype=np.uint8)  # of the last blocks, by block modulo their number
+        self._second = 0
+        self._sign = 0.0
+        self._index = 0
+        self._last = 0  # sample of the last beat's R-peak
+        self._begin = 0  # first sample since the last gap
+        self._gap_rest = 0.0
+        self.fs = self._resampler.fs
+        self.delay = self._resampler.delay + filters.BASELINE_DELAY / FS
+        """Seconds from a sample to its appearance behind resampler and filters."""
+
+    @property
+    def now(self) -> float:
+        """Stream time covered so far, in s, gaps included."""
+        return self._resampler.samples_in / self.fs
+
+    def feed(self, x: Samples) -> Output:
+        """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they complete."""
+        out = Output()
+        step = int(_PIECE * self.fs / FS)
+        for start in range(0, len(x), step):
+            piece = x[start : start + step]
+            y, marks = self._resampler.feed(piece, self._clipping.feed(piece))
+            self._advance(y, marks)
+            self._judge_blocks(out)
+            self._complete(out)
+        return out
+
+    def gap(self, seconds: float) -> Output:
+        """``seconds`` s of samples are missing here.
+
+        What lies before is finished as at the end of the stream; detector and filters begin anew behind it. No beat, and
+        no RR interval, spans the gap. Of a gap longer than an hour, only the last hour gets a verdict a second.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0.0):
+            raise DataError(f"a gap of {seconds:g} s: a gap is a finite time, 0 s or longer")
+        out = self._finish()
+        missing = seconds * self.fs + self._gap_rest
+        samples = round(missing)
+        self._gap_rest = missing - samples
+        self._resampler.skip(samples)
+        end, begin = self._marks.end, self._resampler.samples_out
+        if self._detects:
+            self._humps.clear()
+        self._mark_missing(begin, out)
+        self._begin = begin
+        self._marks.restart(begin)
+        self._window.restart(begin)
+        self._detector.restart(begin)
+        self._blocker.restart()
+        self._judge.restart(begin, beside_gap=begin > end)
+        self._rhythm.restart()
+        return out
+
+    def flush(self) -> Output:
+        """The stream has ended: everything that is still open. The frontend is used up afterwards."""
+        out = self._finish()
+        end = self._marks.end
+        if end > self._second * FS:
+            bits = 0
+            for block in range(self._second * BLOCKS, -(-end // BLOCK)):
+                bits |= int(self._verdicts[block % _VERDICTS])
+            out.quality.append(_quality(self._second, bits))
+            self._second += 1
+        return out
+
+    def _advance(self, y: Signal, marks: Flags) -> None:
+        self._marks.add(marks)
+        self._window.add(self._baseline.feed(y))
+        if self._detects:
+            envelope = self._envelope.feed(y)
+            self._decided(self._detector.feed(envelope, self._blocker.feed(marks)))
+
+    def _decided(self, peaks: NDArray[np.int64]) -> None:
+        self._humps.extend((hump, at + filters.ENVELOPE_DELAY) for hump, at in peaks.tolist())
+
+    def _finish(self) -> Output:
+        out = Output()
+        y, marks = self._resampler.flush()
+        self._advance(y, marks)
+        if self._detects:
+            envelope = self._envelope.flush()
+            self._decided(self._detector.feed(envelope, self._blocker.flush(len(envelope))))
+            self._decided(self._detector.flush())
+        self._window.add(self._baseline.flush())
+        self._judge_blocks(out, finish=True)
+        self._complete(out, finish=True)
+        return out
+
+    def _judge_blocks(self, out: Output, *, finish: bool = False) -> None:
+        first, end = self._judge.at, self._window.end
+        verdicts = self._judge.feed(self._window.get(first, end), self._marks.get(first, end))
+        block = first // BLOCK
+        for bits in verdicts.tolist():
+            self._verdict(block, bits, out)
+            block += 1
+        if finish and end % BLOCK and end > self._begin:
+            self._verdicts[block % _VERDICTS] = self._judge.partial()
+
+    def _verdict(self, block: int, bits: int, out: Output) -> None:
+        self._verdicts[block % _VERDICTS] = bits
+        if block % BLOCKS == BLOCKS - 1:
+            for earlier in range(block - BLOCKS + 1, block):
+                bits |= int(self._verdicts[earlier % _VERDICTS])
+            out.quality.append(_quality(block // BLOCKS, bits))
+            self._second = block // BLOCKS + 1
+
+    def _mark_missing(self, begin: int, out: Output) -> None:
+        """Every block between the last sample and ``begin``, and those that they share, is missing."""
+        end = self._marks.end
+        if begin == end:
+            return
+        first = max(end // BLOCK, (begin // FS - MAX_GAP_VERDICTS) * BLOCKS)
+        for block in range(first, begin // BLOCK):
+            self._verdict(block, quality.MISSING, out)
+
+    def _complete(self, out: Output, *, finish: bool = False) -> None:
+        """Hand out every beat, in order, whose window, decision and quality are known."""
+        end = self._window.end
+        while self._humps:
+            hump, decided = self._humps[0]
+            _, after = beats.span(self._layout, self._rhythm.usual)
+            complete = hump + beats.REACH + max(after, beats.QRS) + 1
+            complete = -(-complete // BLOCK) * BLOCK
+            if hump >= end or (complete > end and not finish):
+                break
+            self._humps.popleft()
+            if hump >= self._begin:
+                out.beats.append(self._beat(hump, decided, complete))
+
+    def _beat(self, hump: int, decided: int, complete: int) -> Beat:
+        begin, end = self._begin, self._window.end
+        start = max(begin, hump - 2 * WINDOW)
+        w = self._window.get(start, min(end, hump + 2 * WINDOW))
+        place, sign = beats.locate(w, hump - start, float(np.sign(self._sign)))
+        self._sign += 0.125 * (sign - self._sign)
+        r = start + place
+        at = round(r)
+        usual = self._rhythm.usual
+        before, after = beats.span(self._layout, usual)
+        if _longest_run(self._marks.get(max(self._last, begin), at)) >= _LOST_RUN:
+            self._rhythm.restart()
+        self._last = at
+        rr, rr_local = self._rhythm.beat(r / FS)
+        first, last = at - max(before, beats.QRS), at + max(after, beats.QRS)
+        good = begin <= first and last < end and not self._closed(first, last)
+        beat = Beat(
+            index=self._index,
+            r=r / FS,
+            ready=min(self.now, self._resampler.delay + max(decided, complete - 1 + filters.BASELINE_DELAY) / FS),
+            window=beats.cut(w, at - start, self._layout, usual),
+            scale=self._size.beat(beats.size(w, at - start), good=good),
+            rr=rr,
+            rr_local=rr_local,
+            good=good,
+        )
+        self._index += 1
+        return beat
+
+    def _closed(self, first: int, last: int) -> bool:
+        """Whether any block that samples ``first`` to ``last`` touch closed the quality gate."""
+        for block in range(first // BLOCK, min(last // BLOCK, (self._window.end - 1) // BLOCK) + 1):
+            if self._verdicts[block % _VERDICTS]:
+                return True
+        return False
+
+
+class Blocker:
+    """Marks the samples of the envelope that a long run of missing samples spoils; see :data:`_BLOCKED_RUN`."""
+
+    def __init__(self) -> None:
+        self._state = np.zeros(3, dtype=np.int64)
+        self.restart()
+
+    def restart(self) -> None:
+        """What lies before the next sample is missing for good, which spoils nothing: the filters start afresh."""
+        self._state[:] = (0, _BLOCKED_RUN, -_BLOCKED_REACH - 1)  # sample, length of the run, last sample in a long one
+
+    def feed(self, marks: Flags) -> Flags:
+        """Marks [n] of the 125 Hz signal to flags [n'] of the envelope's samples that these complete."""
+        blocked = np.empty(len(marks), dtype=np.uint8)
+        n = _block(marks, self._state, blocked)
+        return blocked[:n]
+
+    def flush(self, n: int) -> Flags:
+        """Flags of the last ``n`` samples, behind which the stream ends."""
+        first = int(self._state[0]) - n
+        return (np.arange(first, first + n) - self._state[2] <= _BLOCKED_REACH).astype(np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def _block(marks: Flags, s: NDArray[np.int64], blocked: Flags) -> int:
+    n = 0
+    for i in range(len(marks)):
+        s[1] = s[1] + 1 if marks[i] & resample.MISSING else 0
+        if s[1] >= _BLOCKED_RUN:
+            s[2] = s[0]
+        if s[0] >= filters.ENVELOPE_DELAY:
+            blocked[n] = s[0] - filters.ENVELOPE_DELAY - s[2] <= _BLOCKED_REACH
+            n += 1
+        s[0] += 1
+    return n
+
+
+def _longest_run(marks: Flags) -> int:
+    """Longest run of missing samples."""
+    missing = (marks & resample.MISSING) != 0
+    if not missing.any():
+        return 0
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max())
+
+
+def _quality(second: int, bits: int) -> Quality:
+    return Quality(
+        second,
+        flat=bool(bits & quality.FLAT),
+        clipped=bool(bits & quality.CLIPPED),
+        noisy=bool(bits & quality.NOISY),
+        missing=bool(bits & quality.MISSING),
+    )
