@@ -96,8 +96,8 @@ class Score:
     score           larger is odder; comparable between streams
     p_value         probability that a normal beat of this stream scores at least as high, 0..1
     odd             ``p_value`` is at or under the threshold in force
-    parts           what made it odd: name of the part (``qrs``, ``wave``, ``rhythm``, ``reconstruction``) to its
-                    share of the score, larger is odder
+    parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and ``rhythm``
+                    (prematurity), each in standard deviations beyond what is usual for this patient
     reconstruction  [187] mV, what the autoencoder made of the window
     """
 
@@ -127,7 +127,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     r_peaks: list[float]
     """UTC times of the odd beats' R-peaks, oldest first, the last 32 at most."""
     parts: dict[str, float]
-    """What made the beat odd: part of the beat or interval to its share of the score."""
+    """What made the beat odd, as in :class:`Score`."""
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

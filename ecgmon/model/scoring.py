@@ -1,0 +1,329 @@
+"""From beats to scores: restore with the autoencoder, judge against the baseline, turn into p-values.
+
+The autoencoder works on batches over many streams; what is relative to one patient is in
+:mod:`ecgmon.model.baseline`. Scores do not depend on how beats were batched, up to the last digits of the
+batched arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgmon.ecg.types import WINDOW, Beat, Layout, ModelRef, Samples, Score
+from ecgmon.errors import BundleError, EcgmonError
+from ecgmon.model import baseline as bl
+from ecgmon.model.autoencoders import Autoencoder
+from ecgmon.model.baseline import PARTS, Baseline, Floats
+from ecgmon.model.bundle import Bundle
+from ecgmon.model.calibration import Calibration
+from ecgmon.model.dataset import RecordBeats
+from ecgmon.model.devices import Device, pick
+
+LARGEST_BATCH: Final = 1024
+
+GUESS: Final = np.array(
+    [
+        [-2.9, -2.3, -2.5, 0.0],
+        [0.5, 0.5, 0.5, 0.07],
+        [-3.7, -2.6, -3.4, 0.0],
+        [0.3, 0.37, 0.33, 0.07],
+        [0.36, 0.39, 0.53, 0.025],
+    ]
+)
+"""Statistics to begin the fit with, and for restoring without an autoencoder: rough errors of DS1's normal
+beats against their patient's reference."""
+
+FIT_ROUNDS: Final = 2
+"""The statistics decide which beats enter a baseline and so themselves; two rounds settle them."""
+
+
+class Restorer:
+    """The autoencoder on its device: [n, 187] beats and [n, 187] references to [n, 187] restored beats."""
+
+    def __init__(self, model: Autoencoder, device: Device = "auto") -> None:
+        self.device = pick(device)
+        self.model = model.to(self.device).eval()
+
+    def __call__(self, x: Samples, reference: Samples) -> Samples:
+        restored = np.empty_like(x)
+        with torch.inference_mode():
+            for first in range(0, len(x), LARGEST_BATCH):
+                part = slice(first, first + LARGEST_BATCH)
+                y, _ = self.model(
+                    torch.from_numpy(x[part]).to(self.device),
+                    torch.from_numpy(reference[part]).to(self.device),
+                )
+                restored[part] = y.cpu().numpy()
+        return restored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One beat and what was found of it.
+
+    score       0..8, larger is odder
+    z           [4] standard deviations from what is usual, by part
+    raw         [4] what z was computed from
+    warm        there was a reference
+    x           [187] the normalised window, laid on the reference by ``shift`` samples
+    reference   [187] zeros where there was none
+    restored    [187] what the autoencoder made of x
+    """
+
+    score: float
+    z: Floats
+    raw: Floats
+    warm: bool
+    x: Samples
+    reference: Samples
+    restored: Samples
+    shift: int
+
+
+class Judge:
+    """Restores beats and takes their baselines over them; without an autoencoder the reference stands in."""
+
+    def __init__(self, restorer: Restorer | None, population: Floats, layout: Layout) -> None:
+        self.restorer = restorer
+        self.population = population
+        self.layout = layout
+        self.regions = bl.REGIONS[layout]
+        self._qrs = (int(self.regions[1, 0]), int(self.regions[1, 1]))
+
+    def judge(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[tuple[int, Judged]]:
+        """Yield (index into ``items``, what was found) for each beat; each stream's beats in their order."""
+        queues: dict[int, list[int]] = {}
+        for i, (_, baseline) in enumerate(items):
+            queues.setdefault(id(baseline), []).append(i)
+        waiting = list(queues.values())
+        while waiting:
+            taken: list[int] = []
+            for queue in waiting:
+                n = min(items[queue[0]][1].room(), len(queue))
+                taken += queue[:n]
+                del queue[:n]
+            waiting = [queue for queue in waiting if queue]
+            yield from zip(taken, self._round([items[i] for i in taken]), strict=True)
+
+    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[Judged]:
+        x = np.empty((len(items), WINDOW), np.float32)
+        reference = np.zeros((len(items), WINDOW), np.float32)
+        shifts = []
+        for i, (beat, baseline) in enumerate(items):
+            scale = beat.scale if self.layout == "centred" else 0.0
+            shifts.append(
+                bl.prepare(baseline.state, beat.window, scale, bl.MAX_SHIFT[self.layout], self._qrs, x[i])
+            )
+            if baseline.warm:
+                reference[i] = baseline.reference
+        restored = self.restorer(x, reference) if self.restorer is not None else reference
+        for i, (beat, baseline) in enumerate(items):
+            raw, z = np.empty(bl.K), np.empty(bl.K)
+            warm = baseline.warm
+            early = np.log(beat.rr_local / beat.rr) if beat.rr > 0 and beat.rr_local > 0 else np.nan
+            bl.measure(x[i], restored[i], self.regions, early, raw)
+            score = bl.advance(baseline.state, self.population, bl.WEIGHTS, x[i], raw, z)
+            yield Judged(score, z, raw, warm, x[i], reference[i], restored[i], shifts[i])
+
+
+class Scorer:
+    """A bundle at work: beats with their baselines in, scores out.
+
+    ``false_alerts_per_hour`` chooses the threshold from the bundle's calibration; ``None`` takes the one it
+    was calibrated for. Raises :class:`BundleError` when the bundle has no calibration.
+    """
+
+    def __init__(
+        self, bundle: Bundle, device: Device = "auto", false_alerts_per_hour: float | None = None
+    ) -> None:
+        self.bundle = bundle
+        self.layout: Layout = bundle.layout
+        self.model_ref: ModelRef = bundle.ref
+        self._restorer = Restorer(bundle.autoencoder(), device)
+        self._calibration = _calibration(bundle, "calibration")
+        self._windows = _calibration(bundle, "window_calibration")
+        self._judge: Judge | None = None
+        self.threshold = float("nan")
+        if self._calibration is not None:
+            self._judge = Judge(self._restorer, population_of(bundle), bundle.layout)
+            self.threshold = (
+                self._calibration.threshold
+                if false_alerts_per_hour is None
+                else self._calibration.threshold_for(false_alerts_per_hour)
+            )
+
+    @property
+    def device(self) -> str:
+        return str(self._restorer.device)
+
+    def new_baseline(self) -> Baseline:
+        """The baseline of a stream that nothing is known of."""
+        return Baseline()
+
+    def score(self, items: Sequence[tuple[Beat, Baseline]]) -> list[Score]:
+        """Score good beats, each with its stream's baseline, in stream order; baselines learn on the way."""
+        if self._judge is None or self._calibration is None:
+            raise BundleError(
+                f"bundle '{self.bundle.name}' was trained on single windows and cannot score streams; "
+                "train on recordings"
+            )
+        if not items:
+            return []
+        found: list[Judged | None] = [None] * len(items)
+        for i, judged in self._judge.judge(items):
+            found[i] = judged
+        complete = [judged for judged in found if judged is not None]
+        p_values = self._calibration.p_value(np.array([judged.score for judged in complete]))
+        return [
+            Score(
+                score=judged.score,
+                p_value=float(p),
+                odd=bool(p <= self.threshold),
+                parts=dict(zip(PARTS, judged.z.tolist(), strict=True)),
+                reconstruction=self._in_millivolt(judged, beat),
+            )
+            for judged, p, (beat, _) in zip(complete, p_values, items, strict=True)
+        ]
+
+    def score_windows(self, windows: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores [n] and p-values [n] of ready windows [n, 187].
+
+        No patient, no rhythm: the reconstruction error alone. ``windows`` are normalised, in the bundle's layout.
+        """
+        if self._windows is None:
+            raise BundleError(
+                f"bundle '{self.bundle.name}' has no calibration for windows; train on a CSV of windows"
+            )
+        scores = window_errors(self._restorer, windows)
+        return scores, self._windows.p_value(scores)
+
+    def _in_millivolt(self, judged: Judged, beat: Beat) -> Samples:
+        restored = np.roll(judged.restored, judged.shift) if judged.shift else judged.restored
+        if self.layout == "kachuee":
+            return restored
+        mv: Samples = restored * np.float32(beat.scale) + np.float32(np.median(beat.window))
+        return mv
+
+
+def window_errors(restorer: Restorer, windows: Samples) -> NDArray[np.float64]:
+    """Root mean square errors [n] of normalised windows [n, 187] restored without a reference."""
+    restored = restorer(windows, np.zeros_like(windows))
+    error: NDArray[np.float64] = np.sqrt(np.mean((windows - restored).astype(np.float64) ** 2, axis=1))
+    return error
+
+
+def _calibration(bundle: Bundle, name: str) -> Calibration | None:
+    """The calibration that the bundle keeps under ``name``, or None."""
+    info = getattr(bundle.metadata, name)
+    if info is None:
+        return None
+    try:
+        return Calibration.from_parts(info, bundle.part(name))
+    except ValueError as error:
+        raise BundleError(f"bundle '{bundle.name}': {error}; train it again") from None
+
+
+def population_of(bundle: Bundle) -> Floats:
+    """The bundle's statistics of normal beats [5, 4]."""
+    population = bundle.part("scoring").get("population")
+    if population is None or population.shape != (5, bl.K):
+        raise BundleError(f"bundle '{bundle.name}' lacks the statistics of normal beats; train it again")
+    return population.astype(np.float64)
+
+
+def judge_record(judge: Judge, record: RecordBeats) -> list[Judged | None]:
+    """Run one recording from an empty baseline; ``None`` for beats that are not good."""
+    return judge_records(judge, [record])[0]
+
+
+def judge_records(judge: Judge, records: Sequence[RecordBeats]) -> list[list[Judged | None]]:
+    """Run recordings side by side, which fills the batches, each from an empty baseline."""
+    items: list[tuple[Beat, Baseline]] = []
+    places: list[tuple[int, int]] = []
+    for r, record in enumerate(records):
+        baseline = Baseline()
+        for b, beat in enumerate(record.beats):
+            if beat.good:
+                items.append((beat, baseline))
+                places.append((r, b))
+    found: list[list[Judged | None]] = [[None] * len(record.beats) for record in records]
+    for i, judged in judge.judge(items):
+        r, b = places[i]
+        found[r][b] = judged
+    return found
+
+
+def raw_scores(
+    restorer: Restorer, population: Floats, layout: Layout, record: RecordBeats
+) -> NDArray[np.float64]:
+    """Scores [n] of a recording's beats from an empty baseline; NaN for beats that are not good."""
+    found = judge_record(Judge(restorer, population, layout), record)
+    return np.array([np.nan if judged is None else judged.score for judged in found])
+
+
+def reference_pairs(records: Sequence[RecordBeats], layout: Layout) -> list[tuple[Samples, Samples]]:
+    """What the autoencoder trains on: for each recording, good normal beats and their references, [n, 187] each.
+
+    References grow as they do in service, from the beats before; for the first beats they are zeros. Which
+    beats enter them is decided without an autoencoder, by distance and rhythm alone.
+    """
+    judge = Judge(None, GUESS, layout)
+    pairs = []
+    for record, found in zip(records, judge_records(judge, records), strict=True):
+        kept = [j for j, label in zip(found, record.labels, strict=True) if j is not None and label == "N"]
+        x = np.stack([j.x for j in kept]) if kept else np.empty((0, WINDOW), np.float32)
+        reference = np.stack([j.reference for j in kept]) if kept else np.empty((0, WINDOW), np.float32)
+        pairs.append((x, reference))
+    return pairs
+
+
+def fit_scoring(restorer: Restorer, records: Sequence[RecordBeats], layout: Layout) -> dict[str, Floats]:
+    """Statistics of normal beats over patients, as the tensors ``scoring.*`` of a bundle.
+
+    Only beats annotated normal count; the baselines see all beats, as in service. Each patient weighs the
+    same.     Raises :class:`EcgmonError` when no record has enough normal beats.
+    """
+    population = GUESS
+    for _ in range(FIT_ROUNDS):
+        found = judge_records(Judge(restorer, population, layout), records)
+        population = _population(found, records)
+    return {"population": population}
+
+
+def _population(found: Sequence[Sequence[Judged | None]], records: Sequence[RecordBeats]) -> Floats:
+    rows: dict[tuple[bool, str], list[Floats]] = {}
+    for judged_beats, record in zip(found, records, strict=True):
+        for judged, label in zip(judged_beats, record.labels, strict=True):
+            if judged is not None and label == "N":
+                rows.setdefault((judged.warm, record.patient), []).append(judged.raw)
+    warm = [np.array(raw) for (is_warm, _), raw in rows.items() if is_warm and len(raw) >= 30]
+    cold = [np.array(raw) for (is_warm, _), raw in rows.items() if not is_warm]
+    if not warm or not cold:
+        raise EcgmonError("no recording has 30 good normal beats, too few for statistics; name more")
+    population = GUESS.copy()
+    for k in range(bl.K):
+        columns = [c[np.isfinite(c)] for c in (raw[:, k] for raw in warm)]
+        columns = [c for c in columns if len(c) >= 30]
+        if not columns:
+            continue  # a part that this layout does not have
+        middles = np.array([np.median(c) for c in columns])
+        population[bl.MEAN, k] = middles.mean()
+        population[bl.SD, k] = np.median([c.std() for c in columns])
+        population[bl.BETWEEN, k] = middles.std() if len(columns) > 1 else population[bl.SD, k]
+        first = np.concatenate([raw[:, k] for raw in cold])
+        first = first[np.isfinite(first)]
+        if len(first) >= 5:
+            population[bl.COLD_MEAN, k] = first.mean()
+            population[bl.COLD_SD, k] = max(first.std(), population[bl.SD, k])
+        else:
+            population[bl.COLD_MEAN, k], population[bl.COLD_SD, k] = (
+                population[bl.MEAN, k],
+                population[bl.SD, k],
+            )
+    return population
