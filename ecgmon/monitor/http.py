@@ -1,0 +1,163 @@
+"""One port for Prometheus and for whoever asks how we are: ``/metrics``, ``/healthz``, ``/readyz``.
+
+Read-only (GET and HEAD), loopback unless told otherwise, a bounded number of connections at a time, each
+with a timeout and small limits, so that a scraper that misbehaves costs the monitor nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from ecgmon import __version__
+from ecgmon.config import Settings
+from ecgmon.errors import EcgmonError
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS: Final = 32
+"""Requests that are served at a time; a further one is closed at once."""
+
+TEXT: Final = "text/plain; charset=utf-8"
+
+TIMEOUT: Final = 5.0
+"""Seconds a client may take to send its request."""
+
+
+class HttpSettings(Settings, frozen=True):
+    """Where metrics and health are served."""
+
+    enabled: bool = True
+    host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="0: any free port")] = 9464
+
+
+class Page(NamedTuple):
+    """An answer."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+
+
+def json_page(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Page:
+    """``value`` as JSON."""
+    return Page(status, "application/json", msgspec.json.encode(value) + b"\n")
+
+
+class HttpServer:
+    """Serves ``pages`` (path to a function that makes the answer) from its own threads."""
+
+    def __init__(self, settings: HttpSettings, pages: Mapping[str, Callable[[], Page]]) -> None:
+        self._settings = settings
+        self._pages = dict(pages)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on; the port is the real one when 0 was asked for."""
+        if self._server is None:
+            return self._settings.host, self._settings.port
+        host, port = self._server.server_address[:2]
+        return str(host), int(port)
+
+    def start(self) -> None:
+        """Listen; :class:`EcgmonError` when the address cannot be had."""
+        where = (self._settings.host, self._settings.port)
+        try:
+            self._server = _Server(where, self._pages)
+        except OSError as error:
+            reason = error.strerror or error
+            raise EcgmonError(
+                f"http: cannot listen on {where[0]}:{where[1]} ({reason}); set http.port"
+            ) from None
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="http", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening; may be called twice."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join(TIMEOUT)
+        self._server = self._thread = None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 16
+
+    def __init__(self, where: tuple[str, int], pages: dict[str, Callable[[], Page]]) -> None:
+        self.pages = pages
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        if ":" in where[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(where, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
+        log.debug("a client went away: %s", sys.exception())
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = TIMEOUT
+    server_version = f"ecgmon/{__version__}"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        path = self.path.partition("?")[0]
+        make = self.server.pages.get(path)
+        if make is None:
+            known = ", ".join(sorted(self.server.pages))
+            page = Page(HTTPStatus.NOT_FOUND, TEXT, f"there are: {known}\n".encode())
+        else:
+            try:
+                page = make()
+            except Exception:
+                log.exception("the page %s could not be made", path)
+                page = Page(HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"failed; see the log\n")
+        self.send_response(page.status)
+        self.send_header("Content-Type", page.content_type)
+        self.send_header("Content-Length", str(len(page.body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if body:
+            self.wfile.write(page.body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
+        log.debug(format, *args)

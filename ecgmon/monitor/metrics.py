@@ -1,0 +1,167 @@
+"""Prometheus metrics: everything worth an alarm or a graph, and no label that grows with patients.
+
+Names begin with ``ecgmon_``, units are base units, counters end in ``_total``; labels are ``stage``,
+``reason``, ``kind`` and ``state``, each from a fixed set. The registry is our own: nothing that a library
+registers globally leaks in.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from ecgmon import __version__
+from ecgmon.ecg.types import Alert, Beat, Chunk, ModelRef, Quality, Score
+from ecgmon.monitor.observers import Observer
+
+LATENCY: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
+"""Seconds; the last bound is where a monitor is of no use any more."""
+
+BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SCORES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+P_VALUES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Among normal beats p-values are spread evenly: a drift of the patients or the model shows here first."""
+
+Totals = Callable[[], Mapping[str, int]]
+"""Running totals of a source or a sink, by reason."""
+
+
+class Metrics(Observer):
+    """Watches a pipeline and tells Prometheus."""
+
+    def __init__(self, model: ModelRef | None = None, threshold: float | None = None) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        r = self.registry
+        self.chunks = Counter("ecgmon_chunks", "Chunks that reached the pipeline.", registry=r)
+        self.samples = Counter("ecgmon_samples", "Samples in those chunks, all leads.", registry=r)
+        self.beats = Counter("ecgmon_beats", "Beats found.", registry=r)
+        self.scored = Counter("ecgmon_beats_scored", "Beats that were scored.", registry=r)
+        self.odd = Counter("ecgmon_beats_odd", "Scored beats at or under the threshold.", registry=r)
+        self.not_good = Counter("ecgmon_beats_not_good", "Beats too noisy to be scored.", registry=r)
+        self.bad_seconds = Counter(
+            "ecgmon_signal_not_good_seconds", "Signal that failed the quality gate.", ["reason"], registry=r
+        )
+        self.signal = Counter("ecgmon_signal_seconds", "Signal that was judged.", registry=r)
+        self.alerts = Counter("ecgmon_alerts", "Alerts handed to the sinks.", ["kind", "state"], registry=r)
+        self.drops = Counter("ecgmon_drops", "What was not used, and why.", ["stage", "reason"], registry=r)
+        self.restarts = Counter("ecgmon_stream_restarts", "Streams begun anew.", ["reason"], registry=r)
+        self.gaps = Counter("ecgmon_gaps", "Gaps between chunks of a stream.", registry=r)
+        self.gap_seconds = Counter("ecgmon_gap_seconds", "Signal missing in those gaps.", registry=r)
+        self.live = Gauge("ecgmon_streams", "Live streams.", registry=r)
+        self.queue = Gauge("ecgmon_queue_depth", "What waits in a queue.", ["stage"], registry=r)
+        self.batches = Histogram("ecgmon_batch_beats", "Beats scored together.", buckets=BATCH, registry=r)
+        self.scoring = Histogram(
+            "ecgmon_scoring_seconds", "Time to score a batch.", buckets=LATENCY, registry=r
+        )
+        self.latency = Histogram(
+            "ecgmon_latency_seconds",
+            "From the arrival of the last sample a beat or alert needed until it was handed on.",
+            ["stage"], buckets=LATENCY, registry=r,
+        )  # fmt: skip
+        self.score = Histogram("ecgmon_score", "Scores of beats.", buckets=SCORES, registry=r)
+        self.p_value = Histogram(
+            "ecgmon_p_value",
+            "P-values of scored beats; even when all are normal.",
+            buckets=P_VALUES,
+            registry=r,
+        )
+        self.observer_failures = Gauge(
+            "ecgmon_observer_failures", "Failures inside observers such as these metrics.", registry=r
+        )
+        self.build = Info("ecgmon_build", "This program.", registry=r)
+        self.build.info({"version": __version__, "python": platform.python_version()})
+        self.model = Info("ecgmon_model", "The bundle that makes the scores.", registry=r)
+        self.threshold = Gauge("ecgmon_threshold", "P-value at or under which a beat is odd.", registry=r)
+        if model is not None:
+            self.model.info({"name": model.name, "hash": model.hash})
+        if threshold is not None:
+            self.threshold.set(threshold)
+        self._latency_of_beats = self.latency.labels("beat")
+        self._latency_of_alerts = self.latency.labels("alert")
+        ProcessCollector(registry=r)
+
+    def add_totals(self, source: Totals | None, sinks: Mapping[str, Totals]) -> None:
+        """Show the running totals that the source (drops by reason) and the sinks keep themselves."""
+        self.registry.register(_Elsewhere(source, sinks))
+
+    def page(self) -> tuple[str, bytes]:
+        """Content type and text for a scrape."""
+        return CONTENT_TYPE_LATEST, generate_latest(self.registry)
+
+    # What the pipeline tells.
+
+    def chunk(self, chunk: Chunk) -> None:
+        self.chunks.inc()
+        self.samples.inc(chunk.samples.size)
+
+    def dropped(self, stream: str, reason: str) -> None:  # noqa: ARG002 - no label by patient
+        self.drops.labels("pipeline", reason).inc()
+
+    def gap(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
+        self.gaps.inc()
+        self.gap_seconds.inc(seconds)
+
+    def restarted(self, stream: str, reason: str) -> None:  # noqa: ARG002 - no label by patient
+        self.restarts.labels(reason).inc()
+
+    def streams(self, count: int) -> None:
+        self.live.set(count)
+
+    def batch(self, beats: int, seconds: float) -> None:
+        self.batches.observe(beats)
+        self.scoring.observe(seconds)
+
+    def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:  # noqa: ARG002 - dto.
+        self.beats.inc()
+        self._latency_of_beats.observe(latency)
+        if not beat.good:
+            self.not_good.inc()
+        if score is not None:
+            self.scored.inc()
+            self.odd.inc(int(score.odd))
+            self.score.observe(score.score)
+            self.p_value.observe(score.p_value)
+
+    def quality(self, stream: str, quality: Quality) -> None:  # noqa: ARG002 - no label by patient
+        self.signal.inc()
+        for reason in ("flat", "clipped", "noisy", "missing"):
+            if getattr(quality, reason):
+                self.bad_seconds.labels(reason).inc()
+
+    def alert(self, alert: Alert, latency: float) -> None:
+        self.alerts.labels(alert.kind, alert.state).inc()
+        self._latency_of_alerts.observe(latency)
+
+
+class _Elsewhere(Collector):
+    """Totals that are kept where they arise, on other threads, and read at each scrape."""
+
+    def __init__(self, source: Totals | None, sinks: Mapping[str, Totals]) -> None:
+        self._source = source
+        self._sinks = dict(sinks)
+
+    def describe(self) -> Iterable[Metric]:
+        return self._families()
+
+    def collect(self) -> Iterator[Metric]:
+        source, sink = self._families()
+        for reason, count in (self._source() if self._source else {}).items():
+            source.add_metric([reason], count)
+        for name, totals in self._sinks.items():
+            for event, count in totals().items():
+                sink.add_metric([name, event], count)
+        yield source
+        yield sink
+
+    @staticmethod
+    def _families() -> tuple[CounterMetricFamily, CounterMetricFamily]:
+        return (
+            CounterMetricFamily("ecgmon_source_events", "Counted by the source.", labels=["reason"]),
+            CounterMetricFamily("ecgmon_sink_events", "Counted by the sinks.", labels=["kind", "state"]),
+        )
