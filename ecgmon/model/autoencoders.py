@@ -129,7 +129,10 @@ class Autoencoder(nn.Module):
         return drawn if self.context is None else reference + drawn
 
     def forward(self, x: Tensor, reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """[n, 187] and references [n, 187] to reconstruction [n, 187] and latent [n, latent]; never by chance."""
+        """[n, 187] and references [n, 187] to reconstruction [n, 187] and latent [n, latent].
+
+        No reference is a reference of zeros. Nothing is drawn by chance here.
+        """
         known = torch.zeros_like(x) if reference is None else reference
         mean, _ = self.encode(x, known)
         return self.decode(mean, known), mean
@@ -249,7 +252,7 @@ def _up(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
 
 
 class _Patches(nn.Module):
-    """[n, channels, 192] to [n, 192 / patch, channels * patch]: the LSTM reads all channels of a patch at once."""
+    """[n, channels, 192] to [n, 192 / patch, channels * patch]: a step sees all channels of its patch."""
 
     def __init__(self, patch: int) -> None:
         super().__init__()

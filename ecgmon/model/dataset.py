@@ -51,31 +51,45 @@ def normalise(window: Samples, scale: float | NDArray[np.float64] | Samples, lay
     return scaled
 
 
-def windows(beats: Sequence[Beat], layout: Layout) -> Samples:
-    """[n, 187] normalised windows of ``beats``."""
-    if not beats:
-        return np.empty((0, WINDOW), np.float32)
-    stack = np.stack([beat.window for beat in beats])
-    return normalise(stack, np.array([beat.scale for beat in beats]), layout)
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """What the autoencoder learns from: normalised windows ``x`` [n, 187] and, beside each, its patient's
+    reference beat [n, 187], zeros where none is known yet."""
+
+    x: Samples
+    reference: Samples
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @classmethod
+    def alone(cls, x: Samples) -> Pairs:
+        """Windows of which no patient is known."""
+        return cls(x, np.zeros_like(x))
 
 
-def normal_windows(
-    records: Sequence[RecordBeats], layout: Layout, *, max_per_patient: int | None, seed: int
-) -> Samples:
-    """[n, 187] normalised windows of the good, normal beats, record by record in stream order.
+def gather(
+    patients: Sequence[str],
+    pairs: Sequence[tuple[Samples, Samples]],
+    *,
+    max_per_patient: int | None,
+    seed: int,
+) -> Pairs:
+    """One set from recordings' windows and references (each [n, 187]), patient by patient in stream order.
 
     Where a patient has more than ``max_per_patient``, that many are drawn without replacement, in a way that
-    depends on the seed and that patient's name alone: adding a record does not change the draw of the others.
+    depends on the seed and that patient's name alone: another recording more or less does not change it.
     """
-    pools: dict[str, list[Beat]] = {}
-    for record in records:
-        pool = pools.setdefault(record.patient, [])
-        pool += [b for b, label in zip(record.beats, record.labels, strict=True) if label == "N" and b.good]
-    parts = []
+    pools: dict[str, list[tuple[Samples, Samples]]] = {}
+    for patient, pair in zip(patients, pairs, strict=True):
+        pools.setdefault(patient, []).append(pair)
+    kept = [np.empty((2, 0, WINDOW), np.float32)]
     for patient, pool in pools.items():
-        kept = pool
-        if max_per_patient is not None and len(pool) > max_per_patient:
+        both = np.stack([np.concatenate(part) for part in zip(*pool, strict=True)])  # [2, n, 187]
+        n = both.shape[1]
+        if max_per_patient is not None and n > max_per_patient:
             rng = np.random.default_rng([seed, *patient.encode()])
-            kept = [pool[i] for i in np.sort(rng.choice(len(pool), max_per_patient, replace=False))]
-        parts.append(windows(kept, layout))
-    return np.concatenate(parts) if parts else np.empty((0, WINDOW), np.float32)
+            both = both[:, np.sort(rng.choice(n, max_per_patient, replace=False))]
+        kept.append(both)
+    x, reference = np.concatenate(kept, axis=1)
+    return Pairs(x, reference)
