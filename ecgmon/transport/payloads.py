@@ -242,7 +242,7 @@ def _decode_map(
     names = _checked_names(list(envelope.leads))
     raw = [bytes(value) for value in envelope.leads.values()]
     _check_counts(len(names), [_count(value) for value in raw], limits)
-    with np.errstate(over="ignore", invalid="ignore"):  # overflow is infinite: refused; signalling NaN: missing
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite: refused; signalling NaN: missing
         samples = np.array([_guarded(lead, value, "samples") for value in raw], dtype=np.float64) * scale
     _check_amplitude(float(np.nanmax(np.abs(samples), initial=0.0)))
     return Chunk(stream, envelope.fs, names, samples.astype(np.float32), envelope.t, envelope.seq)

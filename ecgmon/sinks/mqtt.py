@@ -1,0 +1,254 @@
+"""Alerts and states to an MQTT broker, and our own presence.
+
+An alert is written to the outbox on the caller's thread and leaves it when the broker has acknowledged it
+(QoS 1, PUBACK); a lost connection sends again whatever was not acknowledged. Ids are deterministic, so a
+repeat is harmless. A thread of its own does the publishing: the caller never waits for the network.
+
+Of states only the newest of each stream is kept, published retained; all of them again after a reconnection,
+since the broker may have forgotten them.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+from ecgmon import __version__
+from ecgmon.config import Settings
+from ecgmon.ecg.types import Alert
+from ecgmon.errors import PayloadError
+from ecgmon.sinks.base import State
+from ecgmon.sinks.outbox import Outbox
+from ecgmon.transport.broker import BrokerSettings
+from ecgmon.transport.connection import Connection, Handlers, Message, Presence
+from ecgmon.transport.payloads import encode_alert, encode_map
+from ecgmon.transport.topics import PREFIX, OwnTopics
+
+log = logging.getLogger(__name__)
+
+WINDOW: Final = 20
+"""Alerts sent and not yet acknowledged, at most: what paho itself sends at once."""
+
+OUTBOX_FILE: Final = "outbox.sqlite"
+
+
+class MqttSinkSettings(Settings, frozen=True, kw_only=True, tag_field="type", tag="mqtt"):
+    """Alerts, states and presence on an MQTT broker."""
+
+    broker: BrokerSettings = BrokerSettings()
+    prefix: Annotated[str, Meta(description="topics: PREFIX/alerts/{stream}, PREFIX/status, ...")] = PREFIX
+    state_directory: (
+        Annotated[str, Meta(min_length=1, description="where undelivered alerts survive a restart")] | None
+    ) = None
+    outbox_alerts: Annotated[int, Meta(ge=1, le=10_000_000, description="undelivered alerts kept")] = 10_000
+
+
+class MqttSink:
+    """Publishes what it is given; keeps alerts while the broker is away."""
+
+    def __init__(self, settings: MqttSinkSettings) -> None:
+        self._settings = settings
+        self._topics = OwnTopics(settings.prefix)
+        self.session = secrets.token_hex(8)
+        """Names this run in ``PREFIX/status``: a subscriber can tell a restart from a reconnection."""
+        self._connection = Connection(
+            settings.broker,
+            "out",
+            Handlers(up=self._on_up, down=self._wake, delivered=self._on_delivered),
+            presence=Presence(self._topics.status, *(self._status(s) for s in ("online", "offline", "lost"))),
+        )
+        self._outbox: Outbox | None = None
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._work = False
+        self._closing = False
+        self._acknowledged: deque[int] = deque()
+        self._states: dict[str, bytes] = {}
+        self._unsent: OrderedDict[str, bytes] = OrderedDict()
+        self._delivered = 0
+        self._failed = 0
+
+    @property
+    def connected(self) -> bool:
+        return self._connection.connected
+
+    @property
+    def last_error(self) -> str | None:
+        return self._connection.last_error
+
+    def open(self) -> None:
+        """Open the outbox and connect; TransportError only with ``broker.fail_at_start``."""
+        directory = self._settings.state_directory
+        path = None if directory is None else Path(directory) / OUTBOX_FILE
+        self._outbox = Outbox(path, self._settings.outbox_alerts)
+        waiting = len(self._outbox)
+        if waiting:
+            log.info("%d alerts of an earlier run wait to be delivered", waiting)
+        try:
+            self._connection.start()
+        except Exception:
+            self._outbox.close()
+            raise
+        self._thread = threading.Thread(target=self._publish_all, name="mqtt-publisher", daemon=True)
+        self._thread.start()
+
+    def alert(self, alert: Alert) -> None:
+        try:
+            topic = self._topics.alert(alert.stream)
+        except PayloadError as error:
+            self._refuse(error)
+            return
+        key = f"{alert.id}/{alert.state}"
+        self._box.put(key, topic, encode_alert(alert), cleared=alert.state == "cleared")
+        self._wake()
+
+    def state(self, stream: str, state: State) -> None:
+        try:
+            topic = self._topics.state(stream)
+        except PayloadError as error:
+            self._refuse(error)
+            return
+        payload = encode_map(state) if state else b""  # an empty retained message takes the old one away
+        with self._changed:
+            if state:
+                self._states[topic] = payload
+            else:
+                self._states.pop(topic, None)
+            self._unsent.pop(topic, None)
+            self._unsent[topic] = payload
+        self._wake()
+
+    def close(self, deadline: float) -> int:
+        """Wait at most ``deadline`` s for the outbox to empty, say goodbye; what is left stays on disk."""
+        if self._outbox is None:
+            return 0
+        until = time.monotonic() + deadline
+        with self._changed:
+            self._changed.wait_for(self._drained, deadline)
+            self._closing = True
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(max(0.1, until - time.monotonic()))
+        self._connection.stop(max(0.1, until - time.monotonic()))
+        left = len(self._outbox)
+        if left:
+            kept = (
+                "kept on disk for the next start"
+                if self._outbox.durable
+                else "lost: there is no state_directory"
+            )
+            log.warning("%d alerts were not delivered in time: %s", left, kept)
+        self._outbox.close()
+        self._outbox = None
+        return left
+
+    def stats(self) -> dict[str, int]:
+        """Totals ``delivered``, ``failed`` (the stream's name fits no topic), ``shed`` (the outbox was full),
+        ``disk_errors``, ``attempts`` to connect; and as they are now ``waiting`` alerts, ``connected`` 0 or
+        1.
+        """
+        outbox = self._outbox
+        return {
+            "delivered": self._delivered,
+            "failed": self._failed,
+            "waiting": len(outbox) if outbox is not None else 0,
+            "shed": outbox.shed if outbox is not None else 0,
+            "disk_errors": outbox.disk_errors if outbox is not None else 0,
+            "connected": int(self._connection.connected),
+            "attempts": self._connection.attempts,
+        }
+
+    @property
+    def _box(self) -> Outbox:
+        if self._outbox is None:
+            raise RuntimeError("the sink is not open")
+        return self._outbox
+
+    def _refuse(self, error: PayloadError) -> None:
+        self._failed += 1
+        if self._failed == 1:
+            log.error("not published: %s", error)
+
+    def _status(self, state: str) -> bytes:
+        content: dict[str, Any] = {"schema": "ecgmon.status/1", "state": state, "session": self.session}
+        return encode_map({**content, "version": __version__, "started": round(time.time(), 3)})
+
+    def _drained(self) -> bool:
+        return self._outbox is None or (len(self._outbox) == 0 and not self._unsent)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._work = True
+            self._changed.notify_all()
+
+    def _on_up(self) -> None:
+        with self._changed:
+            for topic, payload in self._states.items():
+                self._unsent.setdefault(topic, payload)
+        self._wake()
+
+    def _on_delivered(self, mid: int) -> None:
+        self._acknowledged.append(mid)
+        self._wake()
+
+    def _publish_all(self) -> None:
+        """The publisher's thread: what is in flight is known to it alone."""
+        in_flight: dict[int, int] = {}
+        generation = last = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._work or self._closing)
+                self._work = False
+                if self._closing:
+                    return
+            if self._connection.generation != generation:  # begin again with all that is not acknowledged
+                generation, last = self._connection.generation, 0
+                in_flight.clear()
+                self._acknowledged.clear()
+            self._settle(in_flight)
+            last = self._send_alerts(in_flight, last)
+            self._send_states()
+
+    def _settle(self, in_flight: dict[int, int]) -> None:
+        done = []
+        while self._acknowledged:
+            number = in_flight.pop(self._acknowledged.popleft(), None)
+            if number is not None:
+                done.append(number)
+        if done:
+            self._box.remove(done)
+            self._delivered += len(done)
+            with self._changed:
+                self._changed.notify_all()
+
+    def _send_alerts(self, in_flight: dict[int, int], last: int) -> int:
+        """Fill the window with the oldest alerts beyond ``last``; the last one sent."""
+        free = WINDOW - len(in_flight)
+        if not free or not self._connection.connected:
+            return last
+        for entry in self._box.after(last, free):
+            mid = self._connection.publish(Message(entry.topic, entry.payload))
+            if mid is None:
+                break
+            in_flight[mid] = entry.number
+            last = entry.number
+        return last
+
+    def _send_states(self) -> None:
+        while self._connection.connected:
+            with self._changed:
+                if not self._unsent:
+                    self._changed.notify_all()
+                    return
+                topic, payload = self._unsent.popitem(last=False)
+            if self._connection.publish(Message(topic, payload, qos=0, retain=True)) is None:
+                with self._changed:
+                    self._unsent.setdefault(topic, payload)
+                return

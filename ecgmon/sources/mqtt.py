@@ -1,0 +1,160 @@
+"""Chunks from an MQTT broker.
+
+The connection's thread decodes each message and puts the chunk into a bounded queue; the compute thread takes
+it out and acknowledges it when its beats are scored (QoS 1, ``manual_ack``). So a broker with a persistent
+session delivers again what was not finished when the program was killed.
+
+At each bound: a message that is no valid chunk is counted by reason, logged at most once a minute for each
+reason, and acknowledged, since it would be no better the next time. When the queue is full the oldest chunk
+is dropped, counted and acknowledged: a monitor that falls behind must see the present. How much a broker
+sends ahead of our acknowledgements is its own limit: 20 messages at Mosquitto's default
+(``max_inflight_messages``), which this source raises to 1000 with protocol 5.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import replace
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from ecgmon.config import Settings
+from ecgmon.ecg.types import Chunk
+from ecgmon.errors import PayloadError
+from ecgmon.transport.broker import BrokerSettings
+from ecgmon.transport.connection import Connection, Handlers, Incoming
+from ecgmon.transport.payloads import Limits, decode
+from ecgmon.transport.topics import SAMPLES_TEMPLATE, SampleTopics
+
+log = logging.getLogger(__name__)
+
+COMPLAIN_EVERY: Final = 60.0
+"""Seconds between two log lines about malformed messages of one reason."""
+
+
+class MqttSettings(Settings, frozen=True, kw_only=True, tag_field="type", tag="mqtt"):
+    """Live streams from an MQTT broker."""
+
+    broker: BrokerSettings = BrokerSettings()
+    topic: Annotated[str, Meta(description="where chunks arrive; {stream} is one whole level")] = (
+        SAMPLES_TEMPLATE
+    )
+    qos: Annotated[Literal[0, 1], Meta(description="1: acknowledged after processing")] = 1
+    persistent_session: Annotated[
+        bool, Meta(description="the broker keeps what arrives while we are away; needs broker.client_id")
+    ] = False
+    queue_chunks: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="chunks waiting; then the oldest goes")
+    ] = 2000
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if self.persistent_session and self.broker.client_id is None:
+            raise ValueError("persistent_session needs broker.client_id, the same at every start")
+
+
+class MqttSource:
+    """The streams of one broker; never exhausted before it is closed."""
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._settings = settings
+        self._topics = SampleTopics(settings.topic)
+        self._connection = Connection(
+            settings.broker,
+            "in",
+            Handlers(message=self._on_message),
+            subscribe=(self._topics.filter, settings.qos),
+            persistent=settings.persistent_session,
+            manual_ack=True,
+        )
+        self._queue: deque[Chunk] = deque()
+        self._filled = threading.Condition()
+        self._closed = False
+        self._received: Counter[str] = Counter(messages=0, bytes=0)
+        self._rejected: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter({"queue-full": 0})
+        self._complaints: dict[str, tuple[float, int]] = {}
+
+    def open(self) -> None:
+        """Connect; a first failure is tried again, or TransportError with ``broker.fail_at_start``."""
+        self._connection.start()
+
+    def get(self, timeout: float) -> Chunk | None:
+        with self._filled:
+            self._filled.wait_for(lambda: self._queue or self._closed, timeout)
+            return self._queue.popleft() if self._queue else None
+
+    @property
+    def exhausted(self) -> bool:
+        return self._closed and not self._queue
+
+    @property
+    def connected(self) -> bool:
+        """The broker has accepted us and granted the subscription."""
+        return self._connection.connected
+
+    @property
+    def last_error(self) -> str | None:
+        """Why there is no connection, None while there is one."""
+        return self._connection.last_error
+
+    def close(self) -> None:
+        """Disconnect; what is queued stays unacknowledged, so that a persistent session delivers it again."""
+        self._connection.stop(1.0)
+        with self._filled:
+            self._closed = True
+            self._queue.clear()
+            self._filled.notify_all()
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Running totals by what became of it and why, for the metrics; every key is from a bounded set.
+
+        ``received``: ``messages``, ``bytes``; ``rejected``: a reason of
+        :data:`~ecgmon.transport.payloads.REASONS`; ``dropped``: ``queue-full``; ``now``: ``queued`` chunks,
+        ``connected`` 0 or 1, ``attempts`` to connect.
+        """
+        return {
+            "received": dict(self._received),
+            "rejected": dict(self._rejected),
+            "dropped": dict(self._dropped),
+            "now": {
+                "queued": len(self._queue),
+                "connected": int(self._connection.connected),
+                "attempts": self._connection.attempts,
+            },
+        }
+
+    def _on_message(self, message: Incoming) -> None:
+        self._received["messages"] += 1
+        self._received["bytes"] += len(message.payload)
+        try:
+            stream = self._topics.stream(message.topic)
+            chunk = decode(message.payload, stream=stream, limits=self._settings.limits)
+        except PayloadError as error:
+            self._rejected[error.reason] += 1
+            self._complain(message.topic, error)
+            message.acknowledge()
+            return
+        dropped = None
+        with self._filled:
+            if len(self._queue) >= self._settings.queue_chunks:
+                dropped = self._queue.popleft()
+                self._dropped["queue-full"] += 1
+            self._queue.append(replace(chunk, ack=message.acknowledge))
+            self._filled.notify()
+        if dropped is not None and dropped.ack is not None:
+            dropped.ack()
+
+    def _complain(self, topic: str, error: PayloadError) -> None:
+        now = time.monotonic()
+        last, unsaid = self._complaints.get(error.reason, (-COMPLAIN_EVERY, 0))
+        if now - last < COMPLAIN_EVERY:
+            self._complaints[error.reason] = (last, unsaid + 1)
+            return
+        self._complaints[error.reason] = (now, 0)
+        also = f" ({unsaid} more of this kind since the last line)" if unsaid else ""
+        log.warning("message on %a rejected as '%s': %s%s", topic[:200], error.reason, error, also)

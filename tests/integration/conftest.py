@@ -1,0 +1,94 @@
+"""A real Mosquitto on loopback, for every test that talks to a broker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+
+class Mosquitto:
+    """One broker in a folder of its own; it can be stopped, killed and started again on the same port."""
+
+    def __init__(self, folder: Path, executable: str, extra: str = "") -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self._executable = executable
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "mosquitto.log"
+        self.configure(extra)
+
+    def configure(self, extra: str, *, listener: str | None = None, anonymous: bool = True) -> None:
+        """Write the configuration for the next start."""
+        lines = [
+            listener or f"listener {self.port} 127.0.0.1",
+            f"allow_anonymous {str(anonymous).lower()}",
+            "persistence true",
+            f"persistence_location {self.folder}/",
+            "autosave_interval 1",
+            "autosave_on_changes true",
+            f"log_dest file {self.log}",
+            *([f"user {os.environ.get('USER', 'root')}"] if os.geteuid() == 0 else []),
+            extra,
+        ]
+        (self.folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([self._executable, "-c", str(self.folder / "mosquitto.conf")])
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                text = self.log.read_text() if self.log.exists() else ""
+                pytest.fail(f"mosquitto ended with {self._process.returncode}: {text}")
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        pytest.fail("mosquitto does not listen")
+
+    def stop(self) -> None:
+        self._end(subprocess.Popen.terminate)
+
+    def kill(self) -> None:
+        self._end(subprocess.Popen.kill)
+
+    def _end(self, how: Callable[[subprocess.Popen[bytes]], None]) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            how(process)
+            process.wait(10)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def mosquitto_or_skip(folder: Path) -> Mosquitto:
+    executable = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if executable is None:
+        reason = "mosquitto is not installed: apt install mosquitto mosquitto-clients"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Mosquitto(folder, executable)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running broker without passwords; ``configure``, ``stop``, ``kill`` and ``start`` change that."""
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = mosquitto_or_skip(folder)
+    broker.start()
+    yield broker
+    broker.stop()
