@@ -49,7 +49,7 @@ class Record:
     fs       samples per second and lead
     leads    names, made unique
     length   samples per lead
-    start    UTC time of the first sample, s; None where the header has no date (it names no zone: read as UTC)
+    start    UTC time of the first sample, s; None where the header has no date (read as UTC)
 
     Raises :class:`DataError` when header or signal files are missing, contradict each other or hold no
     voltage.
@@ -72,7 +72,7 @@ class Record:
         for segment in segments:
             if segment.fs != frame_rate:
                 raise DataError(
-                    f"{segment.header}: {segment.fs:g} Hz in a record of {frame_rate:g} Hz; correct the header"
+                    f"{segment.header}: {segment.fs:g} Hz in a record of {frame_rate:g} Hz; correct it"
                 )
         self._factor = max(
             (signal.per_frame for segment in segments for signal in segment.signals), default=1

@@ -86,7 +86,7 @@ class Segment:
         described = len(header.file_name or ())
         if not header.n_sig or header.n_sig != described:
             raise DataError(
-                f"{self.header}: announces {header.n_sig} signals and describes {described}; correct the header"
+                f"{self.header}: announces {header.n_sig} signals, describes {described}; correct the header"
             )
         self._whole: list[NDArray[np.int64]] | None = None
         self.frames = self._check_files(header)
@@ -101,7 +101,7 @@ class Segment:
             self._whole = self._digital({})
 
     def blocks(self, frames: int, size: int) -> Iterator[list[NDArray[np.float64]]]:
-        """The first ``frames`` frames, ``size`` at a time: per signal [n * per_frame] in mV, NaN = missing."""
+        """The first ``frames`` frames, ``size`` at a time: per signal [n * per_frame] mV, NaN = missing."""
         ahead = max(signal.skew for signal in self.signals)
         sums = {signal.channel: signal.initial for signal in self.signals}
         for start in range(0, frames, size):
