@@ -21,10 +21,15 @@ from ecgmon.evaluation.tally import BeatTally, QrsTally, Tally
 
 
 class Requested(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model was asked to keep: the threshold in force (a p-value), and the false alerts it stands
-    for."""
+    """What the model promises.
+
+    threshold               p-value at or under which a beat is odd
+    false_positive_rate     share of normal beats that it is meant to flag; for streams the threshold itself
+    false_alerts_per_hour   that the threshold was chosen for; None where it was chosen otherwise
+    """
 
     threshold: float
+    false_positive_rate: float
     false_alerts_per_hour: float | None
 
 
@@ -81,8 +86,7 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the flagged beats that are anomalous."""
     f1: float | None
     requested_false_positive_rate: float
-    """What the threshold promises: the share of normal beats with a p-value at or under it is the threshold
-    itself."""
+    """The share of normal beats that the threshold is meant to flag."""
     realised_false_positive_rate: float | None
     """1 - specificity."""
 
@@ -145,14 +149,14 @@ def summary(tallies: Sequence[Tally], requested: Requested) -> Summary:
     alerts = [tally.alerts for tally in tallies if tally.alerts is not None]
     return Summary(
         qrs={f"{1000 * at:.0f}ms": _qrs([q[at] for q in qrs]) for at in qrs[0]} if qrs else None,
-        beats=beat_statistics([tally.beats for tally in tallies], requested.threshold),
+        beats=beat_statistics([tally.beats for tally in tallies], requested),
         alerts=_alerts(alerts, sum(tally.hours for tally in tallies), requested.false_alerts_per_hour)
         if alerts
         else None,
     )
 
 
-def beat_statistics(tallies: Sequence[BeatTally], threshold: float, *, classes: bool = True) -> Beats:
+def beat_statistics(tallies: Sequence[BeatTally], requested: Requested, *, classes: bool = True) -> Beats:
     """Figures of beats pooled over recordings; ``classes=False`` where labels only tell normal from not
     normal."""
     label, score, odd, missed, not_good, invented, invented_odd = (
@@ -192,12 +196,12 @@ def beat_statistics(tallies: Sequence[BeatTally], threshold: float, *, classes: 
         }
         if classes
         else None,
-        threshold=threshold,
+        threshold=requested.threshold,
         sensitivity=sensitivity,
         specificity=specificity,
         ppv=ppv,
         f1=_f1(true, false, n_anomalous - true),
-        requested_false_positive_rate=threshold,
+        requested_false_positive_rate=requested.false_positive_rate,
         realised_false_positive_rate=_ratio(false, len(normal) + len(invented)),
     )
 

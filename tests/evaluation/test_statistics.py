@@ -17,7 +17,7 @@ from ecgmon.evaluation.table import render
 from ecgmon.evaluation.tally import Scored, Tally, tally
 from ecgmon.sources.annotations import read_annotations
 
-REQUESTED = Requested(threshold=0.01, false_alerts_per_hour=0.5)
+REQUESTED = Requested(threshold=0.01, false_positive_rate=0.01, false_alerts_per_hour=0.5)
 
 
 def scored(

@@ -1,0 +1,193 @@
+"""``ecgmon evaluate``: a bundle measured against reference annotations."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ecgmon.commands.output import writable_folder, write_whole
+from ecgmon.commands.recordings import resolve, truth
+from ecgmon.commands.scored_records import run_record, scored
+from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.errors import DataError, UsageError
+from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
+from ecgmon.evaluation.table import render
+from ecgmon.evaluation.tally import LEARNING, BeatTally, tally
+from ecgmon.model import bundle as bundles
+from ecgmon.model import dataset
+from ecgmon.model.bundle import Bundle
+from ecgmon.model.calibration import ALERTS
+from ecgmon.model.scoring import Scorer
+from ecgmon.sources.windows import Windows, read_windows
+
+log = logging.getLogger(__name__)
+
+STREAM_OPTIONS = ("records", "beats", "lead", "false_alerts_per_hour", "from_start")
+"""Options that mean nothing for ready windows, which have neither records nor time."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure a bundle against reference annotations. The first five minutes of each record are for "
+        "learning and not scored (ANSI/AAMI EC57); detected beats are matched one to one with annotated ones "
+        "within 150 ms."
+    )
+    parser.add_argument("--model", required=True, metavar="MODEL", help="a bundle, or 'default'")
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DATA",
+        help="folder of WFDB records with .atr annotations, or a CSV of ready windows with labels",
+    )  # fmt: skip
+    parser.add_argument(
+        "--records", metavar="NAMES", help="names by comma, a file of names, DS1 or DS2; default: all"
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="write all figures there; '-': to stdout, instead of the table"
+    )
+    parser.add_argument(
+        "--beats",
+        choices=("own", "reference"),
+        help="R-peaks of the detector (own, the default) or the annotations",
+    )
+    parser.add_argument("--lead", metavar="LEAD", help="name or index of the lead, or auto; default: 0")
+    parser.add_argument(
+        "--false-alerts-per-hour", type=_rate, metavar="R",
+        help="choose the threshold for this rate; default: what the bundle was calibrated for",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from-start", action="store_true", default=None,
+        help="judge the R-peak detector over whole records, the first five minutes too",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    target = None if args.json in (None, "-") else Path(args.json)
+    if target is not None:
+        writable_folder(target.parent)
+        if target.is_dir():
+            raise UsageError(f"{target}: is a folder; --json names a file")
+    if args.data.is_file():
+        result = _windows(args)
+    elif args.data.is_dir():
+        result = _records(args)
+    else:
+        raise UsageError(
+            f"{args.data}: no such file or folder; --data names WFDB records or a CSV of windows"
+        )
+    encoded = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    if args.json == "-":
+        sys.stdout.write(encoded.decode())
+        return 0
+    print(render(result))
+    if target is not None:
+        write_whole(target, encoded)
+        log.info("all figures are in %s", target)
+    return 0
+
+
+def _records(args: argparse.Namespace) -> Evaluation:
+    """Recordings, through the monitor's own pipeline."""
+    beats, lead = args.beats or "own", args.lead or "0"
+    records = resolve(args.data, args.records)
+    bundle = bundles.load(args.model)
+    scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
+    known = {record: truth(record) for record in records}
+    qrs_from = 0.0 if args.from_start else LEARNING
+    tallies, leads = {}, {}
+    for record in tqdm(records, desc="evaluate", unit="record", disable=None):
+        given = known[record].t if beats == "reference" else None
+        result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=given)
+        tallies[record.name] = tally(
+            scored(record, result, known[record]), qrs_from=qrs_from, qrs=beats == "own"
+        )
+        leads[record.name] = result.lead
+        if result.seconds <= LEARNING:
+            log.warning(
+                "%s is shorter than the five minutes of learning: nothing of it is scored", record.name
+            )
+    return evaluation(
+        tallies,
+        Requested(
+            threshold=scorer.threshold,
+            false_positive_rate=scorer.threshold,
+            false_alerts_per_hour=_requested(bundle, args.false_alerts_per_hour),
+        ),
+        model=_model(bundle, args.model),
+        data={
+            "path": str(args.data), "kind": "records", "leads": leads, "beats": beats, "learning_s": LEARNING,
+            "qrs_from_s": qrs_from,
+        },
+    )  # fmt: skip
+
+
+def _windows(args: argparse.Namespace) -> Evaluation:
+    """Ready windows: no time, so no detector and no alerts to judge."""
+    given = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
+    if given:
+        option = given[0].replace("_", "-")
+        raise UsageError(f"--{option} is for recordings, and {args.data} is a file of ready windows")
+    bundle = bundles.load(args.model, layout="kachuee")
+    calibration = bundle.metadata.window_calibration
+    scorer = Scorer(bundle)
+    windows = read_windows(args.data)
+    scores, p_values = scorer.score_windows(dataset.normalise(windows.x, 1.0, "kachuee"))
+    if calibration is None:  # score_windows has refused such a bundle; this tells the type checker
+        raise UsageError(f"{args.model}: has no calibration for single windows")
+    label = _labels(args.data, windows)
+    nobody = np.array([], dtype=np.str_)
+    nothing = BeatTally(
+        label=label, score=scores, odd=p_values <= calibration.threshold, missed=nobody, not_good=nobody,
+        invented=np.array([]), invented_odd=np.array([], dtype=np.bool_), invented_not_good=0,
+    )  # fmt: skip
+    requested = Requested(
+        threshold=calibration.threshold,
+        false_positive_rate=calibration.requested,
+        false_alerts_per_hour=None,
+    )
+    figures = beat_statistics([nothing], requested, classes="?" not in label)
+    return Evaluation(
+        qrs=None, beats=figures, alerts=None, records={}, model=_model(bundle, args.model),
+        data={"path": str(args.data), "kind": "windows"},
+    )  # fmt: skip
+
+
+def _labels(path: Path, windows: Windows) -> NDArray[np.str_]:
+    """AAMI classes from the numbers of the Kaggle files: 0 N, 1 S, 2 V, 3 F, 4 Q.
+
+    Where only 0 and 1 occur, 1 means no more than "not normal" (as in the PTB file) and becomes ``?``.
+    """
+    if windows.labels is None:
+        raise DataError(f"{path}: has no labels in column 188, so there is nothing to compare with")
+    names = np.array(["N", *ANOMALOUS])
+    if windows.labels.min() < 0 or windows.labels.max() >= len(names):
+        raise DataError(f"{path}: labels must be 0 (normal) to 4, and there is {windows.labels.max()}")
+    if windows.labels.max() <= 1:
+        names = np.array(["N", "?"])
+    label: NDArray[np.str_] = names[windows.labels]
+    return label
+
+
+def _requested(bundle: Bundle, asked: float | None) -> float | None:
+    """False alerts per hour that the threshold in force was chosen for."""
+    info = bundle.metadata.calibration
+    if asked is not None or info is None:
+        return asked
+    return info.requested if info.unit == ALERTS else None
+
+
+def _model(bundle: Bundle, path: str) -> dict[str, Any]:
+    return {"path": path, "name": bundle.name, "hash": bundle.hash, "layout": bundle.layout}
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
+    return value

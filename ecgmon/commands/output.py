@@ -1,0 +1,32 @@
+"""Files that a command writes: whole or not at all, and refused before the work when they cannot be
+written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ecgmon.errors import DataError, UsageError
+
+
+def writable_folder(path: Path) -> Path:
+    """Make ``path`` a folder that can be written to; :class:`UsageError` when it is not one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise UsageError(f"{path}: no folder to write to ({error.strerror})") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that no reader ever sees half of it; :class:`DataError` when it
+    fails."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,52 @@
+"""One recording through the monitor's own pipeline: what ``evaluate`` measures and ``scan`` writes down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgmon.commands.recordings import CHUNK_SECONDS
+from ecgmon.evaluation.alarms import raised
+from ecgmon.evaluation.reference import Reference
+from ecgmon.evaluation.tally import Scored
+from ecgmon.model.scoring import Scorer
+from ecgmon.monitor.offline import StreamResult, run
+from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
+
+
+def run_record(
+    record: Path,
+    scorer: Scorer,
+    *,
+    lead: str,
+    start_time: float | None = None,
+    r_peaks: NDArray[np.float64] | None = None,
+) -> StreamResult:
+    """Play ``record`` through the pipeline as fast as it goes.
+
+    ``start_time`` is the UTC time of its first sample, s; None takes the date in its header, else 0.
+    ``r_peaks`` are stream times, s, to use instead of the detector's. Raises :class:`DataError` for a damaged
+    record or an unknown lead.
+    """
+    source = WfdbSource(
+        WfdbSettings(records=[str(record)], start_time=start_time, chunk_seconds=CHUNK_SECONDS)
+    )
+    given = None if r_peaks is None else {record.name: r_peaks}
+    results = run(source, scorer, PipelineSettings(lead=lead), r_peaks=given)
+    return results.get(record.name, StreamResult())
+
+
+def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
+    """``result`` of a run with ``start_time`` 0, in the terms of the evaluation."""
+    return Scored(
+        name=record.name,
+        hours=result.seconds / 3600,
+        truth=truth,
+        t=np.array([beat.r for beat in result.beats], dtype=np.float64),
+        score=np.array([np.nan if s is None else s.score for s in result.scores], dtype=np.float64),
+        odd=np.array([s is not None and s.odd for s in result.scores], dtype=np.bool_),
+        alerts=raised(result.alerts, 0.0),
+    )
