@@ -49,6 +49,11 @@ class Page(NamedTuple):
     body: bytes
 
 
+def text_page(content_type: str, body: bytes) -> Page:
+    """A page that was made."""
+    return Page(HTTPStatus.OK, content_type, body)
+
+
 def json_page(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Page:
     """``value`` as JSON."""
     return Page(status, "application/json", msgspec.json.encode(value) + b"\n")

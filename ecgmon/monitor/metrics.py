@@ -7,18 +7,19 @@ registers globally leaks in.
 
 from __future__ import annotations
 
+import collections
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
 
 from ecgmon import __version__
 from ecgmon.ecg.types import Alert, Beat, Chunk, ModelRef, Quality, Score
 from ecgmon.monitor.observers import Observer
+from ecgmon.monitor.pipeline import DROP_REASONS
+from ecgmon.monitor.totals import Stats, Totals
 
 LATENCY: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 """Seconds; the last bound is where a monitor is of no use any more."""
@@ -27,9 +28,6 @@ BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SCORES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 P_VALUES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Among normal beats p-values are spread evenly: a drift of the patients or the model shows here first."""
-
-Totals = Callable[[], Mapping[str, int]]
-"""Running totals of a source or a sink, by reason."""
 
 
 class Metrics(Observer):
@@ -49,12 +47,11 @@ class Metrics(Observer):
         )
         self.signal = Counter("ecgmon_signal_seconds", "Signal that was judged.", registry=r)
         self.alerts = Counter("ecgmon_alerts", "Alerts handed to the sinks.", ["kind", "state"], registry=r)
-        self.drops = Counter("ecgmon_drops", "What was not used, and why.", ["stage", "reason"], registry=r)
+        self.drops: collections.Counter[str] = collections.Counter(dict.fromkeys(DROP_REASONS, 0))
         self.restarts = Counter("ecgmon_stream_restarts", "Streams begun anew.", ["reason"], registry=r)
         self.gaps = Counter("ecgmon_gaps", "Gaps between chunks of a stream.", registry=r)
         self.gap_seconds = Counter("ecgmon_gap_seconds", "Signal missing in those gaps.", registry=r)
         self.live = Gauge("ecgmon_streams", "Live streams.", registry=r)
-        self.queue = Gauge("ecgmon_queue_depth", "What waits in a queue.", ["stage"], registry=r)
         self.batches = Histogram("ecgmon_batch_beats", "Beats scored together.", buckets=BATCH, registry=r)
         self.scoring = Histogram(
             "ecgmon_scoring_seconds", "Time to score a batch.", buckets=LATENCY, registry=r
@@ -86,9 +83,9 @@ class Metrics(Observer):
         self._latency_of_alerts = self.latency.labels("alert")
         ProcessCollector(registry=r)
 
-    def add_totals(self, source: Totals | None, sinks: Mapping[str, Totals]) -> None:
-        """Show the running totals that the source (drops by reason) and the sinks keep themselves."""
-        self.registry.register(_Elsewhere(source, sinks))
+    def add_totals(self, batch: Callable[[], int], source: Stats | None, sinks: Mapping[str, Stats]) -> None:
+        """Show what batcher, source and sinks count themselves; see :class:`Totals`."""
+        self.registry.register(Totals(lambda: dict(self.drops), batch, source, sinks))
 
     def page(self) -> tuple[str, bytes]:
         """Content type and text for a scrape."""
@@ -101,7 +98,7 @@ class Metrics(Observer):
         self.samples.inc(chunk.samples.size)
 
     def dropped(self, stream: str, reason: str) -> None:  # noqa: ARG002 - no label by patient
-        self.drops.labels("pipeline", reason).inc()
+        self.drops[reason] += 1
 
     def gap(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
         self.gaps.inc()
@@ -137,31 +134,3 @@ class Metrics(Observer):
     def alert(self, alert: Alert, latency: float) -> None:
         self.alerts.labels(alert.kind, alert.state).inc()
         self._latency_of_alerts.observe(latency)
-
-
-class _Elsewhere(Collector):
-    """Totals that are kept where they arise, on other threads, and read at each scrape."""
-
-    def __init__(self, source: Totals | None, sinks: Mapping[str, Totals]) -> None:
-        self._source = source
-        self._sinks = dict(sinks)
-
-    def describe(self) -> Iterable[Metric]:
-        return self._families()
-
-    def collect(self) -> Iterator[Metric]:
-        source, sink = self._families()
-        for reason, count in (self._source() if self._source else {}).items():
-            source.add_metric([reason], count)
-        for name, totals in self._sinks.items():
-            for event, count in totals().items():
-                sink.add_metric([name, event], count)
-        yield source
-        yield sink
-
-    @staticmethod
-    def _families() -> tuple[CounterMetricFamily, CounterMetricFamily]:
-        return (
-            CounterMetricFamily("ecgmon_source_events", "Counted by the source.", labels=["reason"]),
-            CounterMetricFamily("ecgmon_sink_events", "Counted by the sinks.", labels=["kind", "state"]),
-        )

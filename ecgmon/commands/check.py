@@ -1,0 +1,75 @@
+"""``ecgmon check``: read a configuration as ``serve`` would, say what would run, start nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ecgmon.monitor.service import load_scorer
+from ecgmon.monitor.settings import ServeSettings, load, make_sinks, make_source, warnings
+from ecgmon.sinks.console import ConsoleSettings
+from ecgmon.sinks.jsonl import JsonlSettings
+from ecgmon.sinks.mqtt import MqttSinkSettings
+from ecgmon.sources.csv import CsvSettings
+from ecgmon.sources.mqtt import MqttSettings
+from ecgmon.sources.simulator import SimulatorSettings
+from ecgmon.sources.wfdb import WfdbSettings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, metavar="FILE", help="YAML, see configs/serve.yaml")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    scorer = load_scorer(settings)
+    make_source(settings)
+    make_sinks(settings)
+    for name, value in _rows(settings):
+        print(f"{name:<10}{value}")
+    reference = scorer.model_ref
+    print(f"{'model':<10}{reference.name} ({reference.hash[:12]}), {scorer.layout}, on {scorer.device}")
+    print(f"{'threshold':<10}p <= {scorer.threshold:.3g}")
+    for warning in warnings(settings):
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{args.config}: good")
+    return 0
+
+
+def _rows(settings: ServeSettings) -> list[tuple[str, str]]:
+    rows = [("source", _source(settings)), ("lead", settings.lead)]
+    rows += [("sink", _sink(sink)) for sink in settings.sinks]
+    beats = settings.alerts.anomalous_beats
+    rows.append(("alert", f"{beats.raise_beats} odd of {beats.of_beats} beats"))
+    rows.append(("batch", f"{settings.batch.size} beats or {settings.batch.seconds:g} s"))
+    http = settings.http
+    rows.append(("http", f"http://{http.host}:{http.port}/metrics" if http.enabled else "off"))
+    if settings.embedded_broker is not None:
+        rows.append(("broker", f"embedded, mqtt://127.0.0.1:{settings.embedded_broker.port}"))
+    return rows
+
+
+def _source(settings: ServeSettings) -> str:
+    match settings.source:
+        case MqttSettings() as mqtt:
+            return f"mqtt, {mqtt.broker.address.shown}, {mqtt.topic}, QoS {mqtt.qos}"
+        case WfdbSettings() as wfdb:
+            return f"wfdb, {', '.join(wfdb.records)}, {_speed(wfdb.speed)}"
+        case CsvSettings() as csv:
+            return f"csv, {_speed(csv.speed)}"
+        case SimulatorSettings() as simulator:
+            return f"simulator, {simulator.streams} streams, {_speed(simulator.speed)}"
+
+
+def _sink(sink: MqttSinkSettings | JsonlSettings | ConsoleSettings) -> str:
+    match sink:
+        case MqttSinkSettings():
+            return f"mqtt, {sink.broker.address.shown}, {sink.prefix}/alerts/{{stream}}"
+        case JsonlSettings():
+            return f"jsonl, {'standard output' if sink.path == '-' else sink.path}"
+        case ConsoleSettings():
+            return "console"
+
+
+def _speed(speed: float) -> str:
+    return "as fast as possible" if speed == 0 else f"{speed:g} x real time"

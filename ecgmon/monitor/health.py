@@ -1,0 +1,80 @@
+"""Are we alive, are we ready? Broker, model and pipeline are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from ecgmon.ecg.types import ModelRef
+from ecgmon.monitor.http import Page, json_page
+from ecgmon.sinks.base import Sink
+from ecgmon.sources.base import Source
+
+
+class Health:
+    """Answers ``/healthz`` and ``/readyz``.
+
+    Alive: the compute loop went round within ``stall_seconds``. Ready: alive, not shutting down, and every
+    broker in use has accepted us. What needs no broker counts as connected.
+    """
+
+    def __init__(
+        self,
+        model: ModelRef,
+        source: Source,
+        sinks: Mapping[str, Sink],
+        clock: Callable[[], float],
+        stall_seconds: float,
+    ) -> None:
+        self._model = model
+        self._ends: dict[str, Source | Sink] = {"source": source, **sinks}
+        self._clock = clock
+        self._stall = stall_seconds
+        self._last: float | None = None
+        self.draining = False
+        """Set when the service shuts down: no longer ready, still alive."""
+
+    def beat(self) -> None:
+        """The loop went round."""
+        self._last = self._clock()
+
+    def alive(self) -> Page:
+        """200 while the loop goes round, 503 when it stalls; before its first round it is starting."""
+        pipeline = self._pipeline()
+        return json_page(
+            {"status": "ok" if pipeline["ok"] else "stalled", **pipeline}, _status(pipeline["ok"])
+        )
+
+    def ready(self) -> Page:
+        """200 when chunks can come in and alerts go out, else 503; each part with its own word."""
+        brokers = {name: _connection(end) for name, end in self._ends.items()}
+        broker_ok = all(part["ok"] for part in brokers.values())
+        pipeline = self._pipeline()
+        if self._last is None:
+            pipeline = {"ok": False, "detail": "starting"}
+        elif self.draining:
+            pipeline = {"ok": False, "detail": "shutting down"}
+        ok = broker_ok and bool(pipeline["ok"])
+        parts = {
+            "ready": ok,
+            "broker": {"ok": broker_ok, **brokers},
+            "model": {"ok": True, "name": self._model.name, "hash": self._model.hash},
+            "pipeline": pipeline,
+        }
+        return json_page(parts, _status(ok))
+
+    def _pipeline(self) -> dict[str, Any]:
+        silent = 0.0 if self._last is None else self._clock() - self._last
+        return {"ok": silent <= self._stall, "loop_age_seconds": round(silent, 3)}
+
+
+def _connection(end: Source | Sink) -> dict[str, Any]:
+    """``connected`` and ``last_error`` where the source or sink has a broker."""
+    connected = bool(getattr(end, "connected", True))
+    error = getattr(end, "last_error", None)
+    return {"ok": connected} if connected or error is None else {"ok": connected, "error": str(error)}
+
+
+def _status(ok: bool) -> HTTPStatus:
+    return HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE

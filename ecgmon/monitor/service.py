@@ -1,0 +1,163 @@
+"""The daemon on one screen: startup, run, shutdown.
+
+Threads: the source's network thread fills a bounded queue, this one thread computes, the sinks publish
+from a bounded outbox on threads of their own, HTTP answers on its own. Signals only set state.
+
+The order of shutdown and its reason: first no more intake, but what was already taken in is worked off (it
+may hold an alert); then the streams end, which clears what stands; then the sinks deliver; HTTP goes last,
+so that a scraper can see us drain. All of it under one deadline, and what did not make it is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any, Final
+
+from ecgmon.model import bundle
+from ecgmon.model.scoring import Scorer
+from ecgmon.monitor.health import Health
+from ecgmon.monitor.http import HttpServer, Page, text_page
+from ecgmon.monitor.metrics import Metrics
+from ecgmon.monitor.pipeline import Pipeline
+from ecgmon.monitor.settings import ServeSettings, make_sinks, make_source
+from ecgmon.sinks.base import Sink
+from ecgmon.sources.base import Source
+from ecgmon.transport.embedded import EmbeddedBroker
+
+log = logging.getLogger(__name__)
+
+POLL: Final = 0.2
+"""The longest wait for a chunk, s: how soon a signal is noticed."""
+
+
+def load_scorer(settings: ServeSettings) -> Scorer:
+    """The bundle at work; :class:`~ecgmon.errors.BundleError` when it cannot be used."""
+    model = settings.model
+    return Scorer(bundle.load(model.path), model.device, model.false_alerts_per_hour)
+
+
+class Service:
+    """Runs one configuration until a signal, or the end of a finite source."""
+
+    def __init__(self, settings: ServeSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._signals = 0
+        self._stack = ExitStack()
+
+    def run(self) -> int:
+        """Returns 0 after a clean end; what is wrong at startup raises its EcgmonError."""
+        with self._stack, self._handling_signals():
+            self._startup()
+            self._watch()
+            return self._shutdown()
+
+    def stop(self) -> None:
+        """Ask for the end, as SIGTERM does; from any thread."""
+        self._signals += 1
+
+    def _startup(self) -> None:
+        settings = self.settings
+        scorer = load_scorer(settings)
+        if settings.embedded_broker is not None:
+            self._stack.enter_context(EmbeddedBroker(settings.embedded_broker.port))
+        self.sinks: dict[str, Sink] = make_sinks(settings)
+        self.source: Source = make_source(settings)
+        self.metrics = Metrics(scorer.model_ref, scorer.threshold)
+        self.pipeline = Pipeline(scorer, settings, list(self.sinks.values()), [self.metrics], self._clock)
+        self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
+        self.metrics.observer_failures.set_function(lambda: self.pipeline.observer_failures)
+        self.metrics.add_totals(
+            lambda: self.pipeline.waiting,
+            getattr(self.source, "stats", None),
+            {name: sink.stats for name, sink in self.sinks.items()},
+        )
+        if settings.http.enabled:
+            pages = {
+                "/metrics": self._metrics_page,
+                "/healthz": self.health.alive,
+                "/readyz": self.health.ready,
+            }
+            server = HttpServer(settings.http, pages)
+            server.start()
+            self._stack.callback(server.stop)
+            log.info("metrics and health on http://%s:%d", *server.address)
+        for sink in self.sinks.values():
+            sink.open()
+            self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
+        self.source.open()
+        self._stack.callback(self.source.close)
+        log.info("watching: model %s, threshold p <= %.3g", scorer.model_ref.name, scorer.threshold)
+
+    def _watch(self) -> None:
+        """The compute thread's loop."""
+        while not self._signals:
+            self.health.beat()
+            chunk = self.source.get(self.pipeline.wait(POLL))
+            if chunk is not None:
+                self.pipeline.feed(chunk)
+                continue
+            self.pipeline.tick()
+            if self.source.exhausted:
+                if self.settings.exit_when_done:
+                    log.info("the source has ended")
+                    return
+                time.sleep(POLL)
+
+    def _shutdown(self) -> int:
+        deadline = self._clock() + self.settings.shutdown_seconds
+        self.health.draining = True
+        unread = self._drain(deadline)
+        self.source.close()
+        self.pipeline.flush()
+        undelivered = {
+            name: sink.close(max(0.0, deadline - self._clock())) for name, sink in self.sinks.items()
+        }
+        alerts = sum(undelivered.values())
+        log.log(
+            logging.WARNING if unread or alerts else logging.INFO,
+            "stopped: %d received chunks not processed, %d alerts not delivered", unread, alerts,
+        )  # fmt: skip
+        return 0
+
+    def _drain(self, deadline: float) -> int:
+        """Work off the chunks that wait in the source's queue; returns how many are left."""
+        for left in range(self._queued(), 0, -1):
+            if self._clock() >= deadline or self._signals > 1:
+                return left
+            self.health.beat()
+            chunk = self.source.get(0.0)
+            if chunk is None:
+                return 0
+            self.pipeline.feed(chunk)
+        return self._queued()
+
+    def _queued(self) -> int:
+        stats: Callable[[], Mapping[str, Any]] | None = getattr(self.source, "stats", None)
+        return int(stats().get("now", {}).get("queued", 0)) if stats else 0
+
+    def _metrics_page(self) -> Page:
+        return text_page(*self.metrics.page())
+
+    @contextmanager
+    def _handling_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # embedded in another program, whose signals are its own
+            return
+        before = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1

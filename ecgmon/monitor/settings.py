@@ -1,0 +1,152 @@
+"""Everything that ``ecgmon serve`` can be told, gathered from the components that declare it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ecgmon.config import Settings
+from ecgmon.config import load as load_settings
+from ecgmon.model.devices import Device
+from ecgmon.monitor.http import HttpSettings
+from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.sinks.base import Sink
+from ecgmon.sinks.console import ConsoleSettings, ConsoleSink
+from ecgmon.sinks.jsonl import JsonlSettings, JsonlSink
+from ecgmon.sinks.mqtt import MqttSink, MqttSinkSettings
+from ecgmon.sources.base import Source
+from ecgmon.sources.csv import CsvSettings, CsvSource
+from ecgmon.sources.mqtt import MqttSettings, MqttSource
+from ecgmon.sources.simulator import SimulatorSettings, SimulatorSource
+from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
+from ecgmon.transport.broker import BrokerSettings
+
+SourceSettings = WfdbSettings | CsvSettings | SimulatorSettings | MqttSettings
+SinkSettings = MqttSinkSettings | JsonlSettings | ConsoleSettings
+
+LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that no network lies in front of."""
+
+
+class ModelSettings(Settings, frozen=True):
+    """Which bundle scores, where, and how often it may be wrong."""
+
+    path: Annotated[str, Meta(min_length=1, description="file, or default: the shipped one")] = "default"
+    device: Device = "auto"
+    false_alerts_per_hour: (
+        Annotated[float, Meta(gt=0, le=3600, description="per stream; default: as calibrated")] | None
+    ) = None
+
+
+class EmbeddedBrokerSettings(Settings, frozen=True):
+    """A broker of our own on 127.0.0.1, for demonstrations (extra ``demo``)."""
+
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+
+
+class LoggingSettings(Settings, frozen=True):
+    """What is logged, on standard error; ``--debug`` overrides it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
+    """The configuration file of ``serve``; the keys of :class:`PipelineSettings` stand at the top level."""
+
+    source: SourceSettings
+    sinks: Annotated[list[SinkSettings], Meta(min_length=1)]
+    model: ModelSettings = ModelSettings()
+    http: HttpSettings = HttpSettings()
+    embedded_broker: EmbeddedBrokerSettings | None = None
+    state_dir: (
+        Annotated[str, Meta(min_length=1, description="where undelivered alerts survive a restart")] | None
+    ) = None
+    logging: LoggingSettings = LoggingSettings()
+    exit_when_done: Annotated[bool, Meta(description="a finite source that ends, ends the service")] = True
+    shutdown_seconds: Annotated[float, Meta(ge=0, le=600, description="time to drain, s")] = 10.0
+    stall_seconds: Annotated[float, Meta(gt=0, le=3600, description="then /healthz fails, s")] = 30.0
+
+    def __post_init__(self) -> None:
+        shared = [s for s in self.sinks if isinstance(s, MqttSinkSettings) and s.state_directory is None]
+        if self.state_dir is not None and len(shared) > 1:
+            raise ValueError("state_dir holds the alerts of one mqtt sink; give each its own state_directory")
+
+
+def load(path: str | Path) -> ServeSettings:
+    """Read a configuration file; :class:`~ecgmon.errors.ConfigError` with file and key when it is wrong."""
+    return load_settings(path, ServeSettings)
+
+
+def make_source(settings: ServeSettings) -> Source:
+    """The source, not yet opened."""
+    match settings.source:
+        case WfdbSettings() as wfdb:
+            return WfdbSource(wfdb)
+        case CsvSettings() as csv:
+            return CsvSource(csv)
+        case SimulatorSettings() as simulator:
+            return SimulatorSource(simulator)
+        case MqttSettings() as mqtt:
+            return MqttSource(mqtt)
+
+
+def make_sinks(settings: ServeSettings) -> dict[str, Sink]:
+    """The sinks by name (``mqtt``, ``mqtt-2``, ...), not yet opened."""
+    sinks: dict[str, Sink] = {}
+    for each in settings.sinks:
+        kind, sink = _sink(each, settings.state_dir)
+        same = sum(name.partition("-")[0] == kind for name in sinks)
+        sinks[f"{kind}-{same + 1}" if same else kind] = sink
+    return sinks
+
+
+def _sink(settings: SinkSettings, state_dir: str | None) -> tuple[str, Sink]:
+    match settings:
+        case MqttSinkSettings() as mqtt:
+            if mqtt.state_directory is None and state_dir is not None:
+                mqtt = msgspec.structs.replace(mqtt, state_directory=state_dir)
+            return "mqtt", MqttSink(mqtt)
+        case JsonlSettings() as jsonl:
+            return "jsonl", JsonlSink(jsonl)
+        case ConsoleSettings() as console:
+            return "console", ConsoleSink(console)
+
+
+def warnings(settings: ServeSettings) -> list[str]:
+    """What would run, but an operator should know: brokers that anyone can read or write."""
+    found: list[str] = []
+    brokers = {
+        "source": settings.source.broker if isinstance(settings.source, MqttSettings) else None,
+        **{
+            f"sinks[{i}]": sink.broker
+            for i, sink in enumerate(settings.sinks)
+            if isinstance(sink, MqttSinkSettings)
+        },
+    }
+    for where, broker in brokers.items():
+        if broker is not None:
+            found += [f"{where}: {text}" for text in _exposed(broker)]
+    if settings.http.enabled and settings.http.host not in LOCAL:
+        found.append(f"http: {settings.http.host} can be reached from outside; anyone there can read metrics")
+    if settings.state_dir is None and any(
+        isinstance(sink, MqttSinkSettings) and sink.state_directory is None for sink in settings.sinks
+    ):
+        found.append("state_dir is not set: alerts that the broker has not taken are lost when we stop")
+    return found
+
+
+def _exposed(broker: BrokerSettings) -> list[str]:
+    address = broker.address
+    if address.scheme == "unix" or address.host in LOCAL:
+        return []
+    found = []
+    if not address.encrypted:
+        found.append(f"{address.shown} is plaintext and not local: use mqtts or wss")
+    elif not broker.tls.verify:
+        found.append(f"{address.shown}: tls.verify is off, any certificate is trusted")
+    if not (broker.username or address.username or broker.tls.cert_file):
+        found.append(f"{address.shown} is not local and no user or certificate is set: it lets anyone in")
+    return found
