@@ -121,6 +121,7 @@ class Connection:
         self._presence = presence
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._once = False
         self._changed = threading.Condition()
         self._client: Client | None = None
         self._connected = False
@@ -147,9 +148,10 @@ class Connection:
         With ``must_connect`` (default: ``broker.fail_at_start``) wait for the first attempt, and raise
         :class:`TransportError` with its reason when it fails.
         """
+        self._once = self.broker.fail_at_start if must_connect is None else must_connect
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{self._role}", daemon=True)
         self._thread.start()
-        if not (self.broker.fail_at_start if must_connect is None else must_connect):
+        if not self._once:
             return
         patience = 2 * self.broker.connect_timeout_seconds
         with self._changed:
@@ -207,7 +209,7 @@ class Connection:
             lasted = time.monotonic() - self._up_since if self._connected else 0.0
             repeated = error == self._last_error
             self._set_down(error)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or (self._once and not self.generation):
                 return
             failures = 0 if lasted >= STABLE_SECONDS else failures + 1
             pause = self._pause(failures)
@@ -240,7 +242,11 @@ class Connection:
             client.loop_forever(timeout=0.5)
         finally:
             self._client = None
-        return reasons[0] if reasons else "it closed the connection before answering; is this its MQTT port?"
+        return (
+            reasons[0]
+            if reasons
+            else "it closed the connection before answering; is this its MQTT port, its protocol?"
+        )
 
     def _new_client(self, reasons: list[str]) -> Client:
         address, v5 = self.broker.address, self.broker.protocol == "5"

@@ -1,0 +1,259 @@
+"""``ecgmon replay RECORD``: play a recording to a broker as devices would.
+
+One chunk becomes due when its last sample would have been taken. What the broker does not acknowledge (QoS 1)
+is sent again after a reconnection. Samples arrive to the bit as the recording holds them, so the alerts are
+those of the same recording read as a file with the same start time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from typing import Final
+
+import numpy as np
+from tqdm import tqdm
+
+from ecgmon.config import convert
+from ecgmon.ecg.types import Chunk
+from ecgmon.errors import PayloadError, TransportError, UsageError
+from ecgmon.sources.base import Source
+from ecgmon.sources.csv import CsvSettings, CsvSource
+from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
+from ecgmon.transport.broker import BrokerSettings
+from ecgmon.transport.connection import Connection, Handlers, Message
+from ecgmon.transport.payloads import Form, decode, encode
+from ecgmon.transport.topics import SAMPLES_TEMPLATE, SampleTopics
+
+log = logging.getLogger(__name__)
+
+WINDOW: Final = 100
+"""Messages sent and not yet acknowledged, at most."""
+
+PATIENCE: Final = 60.0
+"""Seconds without an acknowledgement or a connection after which replay gives up."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("record", metavar="RECORD", help="WFDB record without suffix, or a .csv of samples")
+    parser.add_argument(
+        "--broker",
+        required=True,
+        metavar="URL",
+        help="such as mqtt://127.0.0.1:1883; also mqtts, ws, wss, unix",
+    )
+    parser.add_argument("--username", help="instead of the URL's")
+    parser.add_argument("--password-file", metavar="FILE", help="its first line is the password")
+    parser.add_argument("--ca-file", metavar="FILE", help="authorities to trust for mqtts and wss, PEM")
+    parser.add_argument("--protocol", choices=["3.1.1", "5"], default="3.1.1", help="version of MQTT")
+    parser.add_argument(
+        "--streams", type=int, default=1, metavar="N", help="play N times at once (default 1)"
+    )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="times real time; 0: as fast as the broker takes it",
+    )
+    parser.add_argument("--payload", choices=["json", "msgpack", "binary"], default="json")
+    parser.add_argument(
+        "--chunk", type=float, default=1.0, metavar="SECONDS", help="of signal in one message"
+    )
+    parser.add_argument(
+        "--start-time",
+        metavar="UTC",
+        help="ISO 8601 with zone, or seconds since 1970 (default: the recording's, or now)",
+    )
+    parser.add_argument(
+        "--topic", default=SAMPLES_TEMPLATE, metavar="TEMPLATE", help=f"default {SAMPLES_TEMPLATE}"
+    )
+    parser.add_argument("--qos", type=int, choices=[0, 1], default=1)
+
+
+def run(args: argparse.Namespace) -> int:
+    if not 1 <= args.streams <= 10_000:
+        raise UsageError(f"--streams {args.streams}: 1 to 10000")
+    topics = SampleTopics(args.topic)
+    source = _source(args)
+    sender = Sender(_broker(args), args.qos)
+    sender.open()
+    try:
+        interrupted = not _play(source, sender, topics, args)
+    finally:
+        source.close()
+        sender.close()
+    what = "acknowledged" if args.qos else "sent"
+    print(
+        f"{args.record}: {sender.messages} messages, {sender.samples} samples of one lead each, "
+        f"{sender.done} {what}{', interrupted' if interrupted else ''}"
+    )
+    if sender.done < sender.messages and not interrupted:
+        raise TransportError(
+            f"broker {sender.shown} acknowledged only {sender.done} of {sender.messages} messages"
+        )
+    return 130 if interrupted else 0
+
+
+def _play(source: Source, sender: Sender, topics: SampleTopics, args: argparse.Namespace) -> bool:
+    """Play to the end; False when interrupted from the keyboard."""
+    form: Form = args.payload
+    names: list[str] = []
+    try:
+        source.open()
+        with tqdm(unit="s", desc="replay", disable=None) as progress:
+            while not source.exhausted:
+                chunk = source.get(1.0)
+                if chunk is None or not chunk.samples.shape[1]:
+                    continue
+                payload = _encode(chunk, form)
+                if not names:
+                    names = _names(chunk.stream, args.streams)
+                    _warn_if_rounded(chunk, payload)
+                for name in names:
+                    sender.send(Message(topics.topic(name), payload, args.qos), chunk.samples.shape[1])
+                progress.update(round(chunk.samples.shape[1] / chunk.fs, 3))
+        sender.drain(PATIENCE)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+class Sender:
+    """Publishes with a bounded number of messages in flight, and once more what a lost connection swallowed.
+
+    Used by one thread; the connection's thread only notes what was delivered.
+    """
+
+    def __init__(self, broker: BrokerSettings, qos: int) -> None:
+        self._connection = Connection(broker, "replay", Handlers(delivered=self._on_delivered))
+        self._qos = qos
+        self._in_flight: dict[int, Message] = {}
+        self._waiting: deque[Message] = deque()
+        self._delivered: deque[int] = deque()
+        self._news = threading.Event()
+        self._generation = 0
+        self._heard = time.monotonic()
+        self.shown = self._connection.shown
+        self.messages = 0
+        self.samples = 0
+        self.done = 0
+
+    def open(self) -> None:
+        """Connect, or raise :class:`TransportError`."""
+        self._connection.start(must_connect=True)
+        self._heard = time.monotonic()
+
+    def send(self, message: Message, samples: int) -> None:
+        """Take a message of so many samples; waits while too many are in flight."""
+        self._waiting.append(message)
+        self.messages += 1
+        self.samples += samples
+        if not self._in_flight:
+            self._heard = time.monotonic()  # a pause of the source is not the broker's
+        self._advance()
+        while self._waiting:
+            self._pause()
+            self._advance()
+
+    def drain(self, timeout: float) -> None:
+        """Wait until everything is acknowledged, at most ``timeout`` s."""
+        until = time.monotonic() + timeout
+        self._advance()
+        while (self._in_flight or self._waiting) and time.monotonic() < until:
+            self._pause()
+            self._advance()
+
+    def close(self) -> None:
+        """Disconnect cleanly."""
+        self._connection.stop(1.0)
+        self._settle()
+
+    def _pause(self) -> None:
+        if time.monotonic() - self._heard > PATIENCE:
+            reason = self._connection.last_error or "it does not acknowledge"
+            raise TransportError(f"broker {self.shown} took nothing for {PATIENCE:.0f} s: {reason}")
+        self._news.wait(0.05)
+        self._news.clear()
+
+    def _advance(self) -> None:
+        """Note what was acknowledged, take back what a lost connection swallowed, fill the window."""
+        if self._connection.generation != self._generation:
+            self._settle()
+            self._generation = self._connection.generation
+            self._waiting.extendleft(reversed(self._in_flight.values()))
+            self._in_flight.clear()
+            self._delivered.clear()
+        self._settle()
+        while self._waiting and len(self._in_flight) < WINDOW:
+            mid = self._connection.publish(self._waiting[0])
+            if mid is None:
+                return
+            self._in_flight[mid] = self._waiting.popleft()
+
+    def _settle(self) -> None:
+        while self._delivered:
+            if self._in_flight.pop(self._delivered.popleft(), None) is not None:
+                self.done += 1
+                self._heard = time.monotonic()
+
+    def _on_delivered(self, mid: int) -> None:
+        self._delivered.append(mid)
+        self._news.set()
+
+
+def _source(args: argparse.Namespace) -> Source:
+    start: str | float | None = args.start_time
+    with contextlib.suppress(ValueError, TypeError):  # no number: a date, which the settings check
+        start = float(args.start_time)
+    options = {"speed": args.speed, "chunk_seconds": args.chunk, "start_time": start}
+    if str(args.record).lower().endswith(".csv"):
+        return CsvSource(
+            convert({"type": "csv", "files": [args.record], **options}, CsvSettings, where="replay")
+        )
+    return WfdbSource(
+        convert({"type": "wfdb", "records": [args.record], **options}, WfdbSettings, where="replay")
+    )
+
+
+def _broker(args: argparse.Namespace) -> BrokerSettings:
+    return convert(
+        {
+            "url": args.broker,
+            "username": args.username,
+            "password_file": args.password_file,
+            "protocol": args.protocol,
+            "tls": {"ca_file": args.ca_file},
+        },
+        BrokerSettings,
+        where="--broker",
+    )
+
+
+def _names(stream: str, streams: int) -> list[str]:
+    names = [stream] if streams == 1 else [f"{stream}-{number:03d}" for number in range(1, streams + 1)]
+    try:
+        SampleTopics().topic(names[-1])
+    except PayloadError as error:
+        raise UsageError(f"{error}; rename the recording") from None
+    return names
+
+
+def _encode(chunk: Chunk, form: Form) -> bytes:
+    try:
+        return encode(chunk, form)
+    except PayloadError as error:
+        raise UsageError(f"--payload {form}: {error}") from None
+
+
+def _warn_if_rounded(chunk: Chunk, payload: bytes) -> None:
+    try:
+        read_back = decode(payload, stream=chunk.stream)
+    except PayloadError as error:
+        raise UsageError(f"the monitor would refuse these messages ({error.reason}): {error}") from None
+    if read_back.fs != chunk.fs or not np.array_equal(read_back.samples, chunk.samples, equal_nan=True):
+        log.warning("the binary form rounds these samples; use --payload json to send them to the bit")
