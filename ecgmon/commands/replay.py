@@ -87,10 +87,10 @@ def run(args: argparse.Namespace) -> int:
     finally:
         source.close()
         sender.close()
-    what = "acknowledged" if args.qos else "sent"
+    what = "acknowledged by the broker" if args.qos else "sent"
     print(
-        f"{args.record}: {sender.messages} messages, {sender.samples} samples of one lead each, "
-        f"{sender.done} {what}{', interrupted' if interrupted else ''}"
+        f"{args.record}: {sender.messages} messages, {sender.samples} samples a lead; "
+        f"{sender.done} messages {what}{'; interrupted' if interrupted else ''}"
     )
     if sender.done < sender.messages and not interrupted:
         raise TransportError(
@@ -119,6 +119,7 @@ def _play(source: Source, sender: Sender, topics: SampleTopics, args: argparse.N
                 progress.update(round(chunk.samples.shape[1] / chunk.fs, 3))
         sender.drain(PATIENCE)
     except KeyboardInterrupt:
+        sender.drain(1.0)
         return False
     return True
 

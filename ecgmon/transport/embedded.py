@@ -1,7 +1,8 @@
 """A broker of our own for the demo: iotcore, on 127.0.0.1 alone.
 
-It runs as a child process and ends with this one. It takes MQTT 3.1.1, QoS 0 and 1, retained messages and
-wills; for a ward use a broker that authenticates and keeps sessions on disk.
+It runs as a child process and ends with this one. Measured with paho and the Mosquitto clients: QoS 1,
+retained messages and their removal, wills, persistent sessions while it runs, payloads of 300 kB. It speaks
+MQTT 3.1.1 and refuses 5, knows no passwords, and keeps nothing on disk: for a ward use Mosquitto.
 """
 
 from __future__ import annotations
