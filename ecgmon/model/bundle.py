@@ -1,9 +1,9 @@
 """The model bundle: one file with everything that scoring needs, and nothing that runs.
 
 Tensors by name: ``autoencoder.*`` (weights), ``scoring.*`` (what the score is relative to), ``calibration.*``
-(from score to p-value). Metadata as JSON: the architecture, the window and preprocessing it was trained for,
-calibration, training data, versions. A bundle that was altered, or was made for another window or frontend,
-is refused, since its scores would be numbers without meaning.
+and ``window_calibration.*`` (from score to p-value). Metadata as JSON: the architecture, the window and
+preprocessing it was trained for, calibration, training data, versions. A bundle that was altered, or was made
+for another window or frontend, is refused, since its scores would be numbers without meaning.
 
 Nothing in a bundle depends on the clock: training twice from the same seed on the same machine gives the same
 file.
@@ -26,7 +26,7 @@ from ecgmon.ecg.types import Layout, ModelRef
 from ecgmon.errors import BundleError
 from ecgmon.model import tensorfile
 from ecgmon.model.autoencoders import Architecture, Autoencoder, build
-from ecgmon.model.calibration import Calibration, CalibrationInfo
+from ecgmon.model.calibration import CalibrationInfo
 from ecgmon.model.tensorfile import Tensors
 from ecgmon.model.weights import load_weights, weights
 
@@ -42,9 +42,9 @@ class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     lead: str
     split_by: str
-    train: list[str]
-    validation: list[str]
-    calibration: list[str]
+    train: list[str] = []
+    validation: list[str] = []
+    calibration: list[str] = []
     train_beats: int
     validation_beats: int
     calibration_beats: int
@@ -75,7 +75,9 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     data: DataInfo
     training: TrainingInfo
     calibration: CalibrationInfo | None = None
+    """Of beats in streams; None for a model that was trained on windows without patients."""
     window_calibration: CalibrationInfo | None = None
+    """Of single windows, by reconstruction error alone."""
     scoring: dict[str, Any] = {}
     """Settings of the score, kept by model/scoring.py."""
 
@@ -117,23 +119,6 @@ class Bundle:
         model = build(self.metadata.architecture)
         load_weights(model, self.part("autoencoder"), where=f"bundle '{self.name}'")
         return model.eval()
-
-    def calibration(self) -> Calibration:
-        """From score to p-value. Raises :class:`BundleError` when no recordings calibrated it."""
-        return self._calibration(self.metadata.calibration, "calibration")
-
-    def window_calibration(self) -> Calibration:
-        """The same for single windows, from the reconstruction error alone."""
-        return self._calibration(self.metadata.window_calibration, "calibration.window")
-
-    def _calibration(self, info: CalibrationInfo | None, prefix: str) -> Calibration:
-        if info is None:
-            other = "windows" if prefix == "calibration" else "recordings"
-            raise BundleError(f"bundle '{self.name}' is calibrated for {other} only; run `ecgmon calibrate`")
-        try:
-            return Calibration.from_parts(info, self.part(prefix))
-        except ValueError as error:
-            raise BundleError(f"bundle '{self.name}': {error}") from None
 
     def save(self, path: str | Path) -> None:
         """Write the bundle, whole or not at all."""

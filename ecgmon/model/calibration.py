@@ -200,16 +200,22 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
 
 
 def calibrate_windows(
-    scores: FloatArray, anomalous: NDArray[np.bool_] | None, settings: CalibrationSettings
+    scores: FloatArray,
+    odd: NDArray[np.bool_],
+    patients: Sequence[str] | None,
+    settings: CalibrationSettings,
 ) -> Calibration:
-    """Calibrate on windows [n] of unknown patients and times, where only a share of windows can be asked for.
+    """Calibrate on windows [n] without time, where only a share of the normal ones can be asked for.
 
-    ``anomalous`` [n] marks the labelled ones; None means that all are normal. Windows count as exchangeable,
-    which they are not when patients repeat: expect more false positives on new patients than requested.
+    ``odd`` [n] marks those that are labelled as not normal. ``patients`` [n] gives each patient the same
+    weight; with None windows count as exchangeable, which they are not when patients repeat: expect more
+    false positives on new patients than requested.
     """
-    odd = np.zeros(scores.shape, np.bool_) if anomalous is None else anomalous
-    normal = scores[~odd & np.isfinite(scores)]
-    survival = _fit([normal], ["all"], settings)
+    kept = ~odd & np.isfinite(scores)
+    normal = scores[kept]
+    names = np.zeros(normal.shape, np.str_) if patients is None else np.asarray(patients, np.str_)[kept]
+    known = sorted(set(names.tolist()))
+    survival = _fit([normal[names == name] for name in known], known, settings)
     p = survival.p_value(scores)
     p_normal = np.sort(survival.p_value(normal))
     rates = np.searchsorted(p_normal, GRID, side="right") / normal.size
@@ -223,7 +229,7 @@ def calibrate_windows(
         requested=settings.false_positive_rate,
         threshold=threshold,
         realised=float(np.mean(p_normal <= threshold)),
-        patients=0,
+        patients=0 if patients is None else len(known),
         beats=int(normal.size),
         hours=0.0,
         table=_table(SHARE, GRID, rates),
