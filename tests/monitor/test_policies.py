@@ -1,0 +1,190 @@
+"""Alert policies and messages on beats made by hand."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality, Score
+from ecgmon.monitor.alerting import HeartRate, StreamAlerts, alert_id
+from ecgmon.monitor.policies import AlertSettings, ConditionSettings
+
+MODEL = ModelRef(name="m", hash="abc")
+EPOCH = 1_700_000_000.0
+
+
+def beat(index: int, r: float, *, rr: float = 0.8, good: bool = True) -> Beat:
+    window = np.full(WINDOW, 0.1 * index, np.float32)
+    return Beat(index, r, r + 1.5, window, 1.0, rr, 0.8, good)
+
+
+def score(p: float) -> Score:
+    return Score(1 - p, p, p <= 0.01, {"qrs": 1 - p}, np.zeros(WINDOW, np.float32))
+
+
+def alerts(settings: AlertSettings | None = None) -> StreamAlerts:
+    return StreamAlerts("bed-1", settings or AlertSettings(), MODEL, 0.01)
+
+
+def play(stream: StreamAlerts, pattern: str, *, rr: float = 0.8, start: float = 0.0) -> list[Alert]:
+    """'x' an odd beat, 'X' a very odd one, '.' a calm one, '?' one that was not scored."""
+    found = []
+    for i, mark in enumerate(pattern):
+        p = {"x": 0.005, "X": 0.0001, ".": 0.5}.get(mark)
+        one = beat(i, start + i * rr, rr=rr, good=p is not None)
+        found += stream.beat(one, None if p is None else score(p), EPOCH)
+    return found
+
+
+def seconds(stream: StreamAlerts, pattern: str, first: int = 0) -> list[Alert]:
+    """'f' flat, 'n' noisy, 'c' clipped, 'm' missing, '.' good."""
+    found = []
+    for i, mark in enumerate(pattern, first):
+        quality = Quality(i, flat=mark == "f", clipped=mark == "c", noisy=mark == "n", missing=mark == "m")
+        found += stream.second(quality, EPOCH)
+    return found
+
+
+def test_raised_and_cleared_have_one_id_and_the_onset_of_the_first_odd_beat() -> None:
+    raised, cleared = play(alerts(), "..x.X.x........")
+    assert (raised.state, cleared.state) == ("raised", "cleared")
+    assert raised.id == cleared.id == alert_id("bed-1", "anomalous-beats", EPOCH + 1.6, "abc")
+    assert raised.onset == cleared.onset == pytest.approx(EPOCH + 1.6)
+    assert raised.time == pytest.approx(EPOCH + 4.8)
+    assert raised.end == pytest.approx(EPOCH + 4.8)
+    assert raised.beats == 3
+
+
+def test_evidence_is_the_oddest_beat_and_names_the_odd_r_peaks() -> None:
+    raised, _ = play(alerts(), "..x.X.x........")
+    assert raised.evidence is not None
+    assert raised.evidence.window == pytest.approx([0.4] * WINDOW)
+    assert raised.evidence.error == pytest.approx(0.4, abs=1e-4)
+    assert raised.evidence.r_peaks == pytest.approx([EPOCH + 1.6, EPOCH + 3.2, EPOCH + 4.8])
+    assert (raised.p_value, raised.threshold) == (0.0001, 0.01)
+
+
+def test_the_cleared_alert_carries_what_came_after_raising() -> None:
+    raised, cleared = play(alerts(), "xxx..X........")
+    assert (raised.p_value, cleared.p_value) == (0.005, 0.0001)
+    assert (raised.beats, cleared.beats) == (3, 4)
+
+
+def test_evidence_keeps_the_last_32_r_peaks() -> None:
+    *_, cleared = play(alerts(), "x" * 100 + "." * 8)
+    assert cleared.evidence is not None
+    assert len(cleared.evidence.r_peaks) == 32
+    assert cleared.evidence.r_peaks[-1] == pytest.approx(EPOCH + 99 * 0.8)
+
+
+def test_three_fast_odd_beats_in_a_row_are_critical() -> None:
+    assert play(alerts(), "xxx", rr=0.5)[0].severity == "critical"
+
+
+@pytest.mark.parametrize(("pattern", "rr"), [("xxx", 0.8), ("xx.x", 0.5), ("xx?x", 0.5)])
+def test_slow_or_scattered_odd_beats_are_a_warning(pattern: str, rr: float) -> None:
+    assert play(alerts(), pattern, rr=rr)[0].severity == "warning"
+
+
+def test_a_run_after_raising_makes_the_cleared_alert_critical() -> None:
+    raised, cleared = play(alerts(), "x.x.x.xxx........", rr=0.5)
+    assert (raised.severity, cleared.severity) == ("warning", "critical")
+
+
+def test_beats_that_were_not_scored_are_neither_odd_nor_calm() -> None:
+    states = [a.state for a in play(alerts(), "x?x?x" + "?" * 10)]
+    assert states == ["raised"]
+
+
+def test_seconds_without_beats_clear_an_alert() -> None:
+    stream = alerts()
+    play(stream, "xxx")
+    cleared = seconds(stream, "." * 40)
+    assert [a.state for a in cleared] == ["cleared"]
+    assert cleared[0].time == pytest.approx(EPOCH + 1.6 + 30.0)
+
+
+def test_the_end_of_the_stream_clears_what_stands() -> None:
+    stream = alerts()
+    (raised,) = play(stream, "xxx")
+    assert list(stream.standing) == ["anomalous-beats"]
+    (cleared,) = stream.end(3.0, EPOCH)
+    assert (cleared.id, cleared.state, cleared.time) == (raised.id, "cleared", EPOCH + 3.0)
+    assert not stream.standing
+    assert stream.end(3.0, EPOCH) == []
+
+
+def test_a_flat_line_is_lead_off_within_three_seconds_and_clears_after_three_good_ones() -> None:
+    raised, cleared = seconds(alerts(), "..ffff....")
+    assert (raised.kind, raised.state, raised.onset, raised.time) == (
+        "lead-off",
+        "raised",
+        EPOCH + 2,
+        EPOCH + 5,
+    )
+    assert (cleared.state, cleared.end, cleared.time) == ("cleared", EPOCH + 6, EPOCH + 9)
+    assert raised.id == cleared.id
+    assert raised.score is None
+    assert raised.evidence is None
+
+
+def test_a_short_flat_stretch_is_nothing() -> None:
+    assert seconds(alerts(), "ff.ff.ff.") == []
+
+
+def test_a_single_good_second_does_not_end_lead_off() -> None:
+    assert [a.state for a in seconds(alerts(), "fff.f.f")] == ["raised"]
+
+
+def test_long_noise_means_not_analysing_and_is_not_lead_off() -> None:
+    found = seconds(alerts(), "nnncc" * 3 + "." * 5)
+    assert [(a.kind, a.state) for a in found] == [("noise", "raised"), ("noise", "cleared")]
+
+
+def test_missing_seconds_say_nothing_either_way() -> None:
+    assert [a.state for a in seconds(alerts(), "ffmmmmf" + "mmmm")] == ["raised"]
+
+
+def test_a_condition_can_be_switched_off() -> None:
+    assert seconds(alerts(AlertSettings(lead_off=ConditionSettings(enabled=False))), "f" * 10) == []
+
+
+def test_the_id_depends_on_stream_kind_onset_and_model() -> None:
+    ids = {
+        alert_id("a", "noise", 1.0, "h"), alert_id("b", "noise", 1.0, "h"), alert_id("a", "pause", 1.0, "h"),
+        alert_id("a", "noise", 1.001, "h"), alert_id("a", "noise", 1.0, "g"),
+    }  # fmt: skip
+    assert len(ids) == 5
+    assert alert_id("a", "noise", 1.0001, "h") in ids
+
+
+def test_a_clock_correction_between_raised_and_cleared_keeps_id_and_onset() -> None:
+    stream = alerts()
+    (raised,) = play(stream, "xxx")
+    (cleared,) = stream.end(3.0, EPOCH + 5.0)
+    assert (cleared.id, cleared.onset) == (raised.id, raised.onset)
+
+
+def test_heart_rate_is_the_median_of_recent_intervals() -> None:
+    rate = HeartRate()
+    for i, rr in enumerate([float("nan"), 0.75, 0.75, 1.5, 0.75]):
+        assert rate.at(float(i)) is None or i > 2
+        rate.beat(beat(i, float(i), rr=rr))
+    assert rate.at(4.0) == 80.0
+
+
+def test_there_is_no_heart_rate_across_a_gap_or_long_after_the_last_beat() -> None:
+    rate = HeartRate()
+    for i in range(5):
+        rate.beat(beat(i, i * 0.8, rr=0.8))
+    assert rate.at(4.0) == 75.0
+    assert rate.at(20.0) is None
+    rate.beat(beat(5, 4.0, rr=float("nan")))
+    assert rate.at(4.0) is None
+
+
+def test_an_alert_is_plain_json() -> None:
+    (raised,) = play(alerts(), "xxx")
+    decoded = msgspec.json.decode(msgspec.json.encode(raised), type=Alert)
+    assert decoded == raised
