@@ -52,8 +52,10 @@ REGIONS: Final[dict[Layout, NDArray[np.int64]]] = {
 MAX_SHIFT: Final[dict[Layout, int]] = {"centred": 3, "kachuee": 0}
 """How far (samples) a beat may be moved to lie best on the reference: the R-peak's own jitter."""
 
-BOOT: Final = 5
-"""Beats whose median starts a reference."""
+BOOT: Final = 16
+"""Beats before there is a reference."""
+STARTERS: Final = 5
+"""The least odd of them, whose median starts it."""
 CLIP: Final = 8.0
 """Largest z-value and largest normalised sample: one lost electrode must not outweigh a thousand beats."""
 ACCEPT: Final = 5.0**0.5
@@ -80,7 +82,8 @@ _SPREAD: Final = _LOCATION + K
 _REFERENCE: Final = _SPREAD + K
 _SNAPSHOT: Final = _REFERENCE + WINDOW
 _FIRST: Final = _SNAPSHOT + WINDOW
-_SIZE: Final = _FIRST + BOOT * WINDOW
+_ODDNESS: Final = _FIRST + STARTERS * WINDOW
+_SIZE: Final = _ODDNESS + STARTERS
 
 COLD_MEAN, COLD_SD, MEAN, SD, BETWEEN = range(5)
 """Rows of the population's statistics [5, 4]: mean and within-patient spread of each part for beats without a
@@ -138,7 +141,7 @@ class Baseline:
 
 @compiled
 def room(seen: int) -> int:
-    """Beats until the snapshot is renewed: after 5, then every 8, from 32 on every 32."""
+    """Beats until the snapshot is renewed: after 16, then every 8, from 32 on every 32."""
     if seen < BOOT:
         return BOOT - seen
     return 8 - seen % 8 if seen < 32 else 32 - seen % 32
@@ -233,40 +236,50 @@ def advance(state: Floats, population: Floats, weights: Floats, x: Samples, raw:
         total += weights[k] * counted * counted
         weight += weights[k]
     score = np.sqrt(total / weight) if weight > 0 else 0.0
-    _learn(state, population, x, raw, warm, score < ACCEPT)
+    _learn(state, population, x, raw, warm, score)
     return float(score)
 
 
 @compiled
-def _learn(
-    state: Floats, population: Floats, x: Samples, raw: Floats, warm: bool, unsuspicious: bool
-) -> None:
+def _learn(state: Floats, population: Floats, x: Samples, raw: Floats, warm: bool, score: float) -> None:
     """Take the beat into the baseline, and renew the snapshot when it is time."""
     seen = int(state[_SEEN])
     if warm:
-        state[_SHARE] += (float(unsuspicious) - state[_SHARE]) / PATIENCE
+        unsuspicious = score < ACCEPT
+        state[_SHARE] += ((1.0 if unsuspicious else 0.0) - state[_SHARE]) / PATIENCE
         if unsuspicious:
             _follow(state, x, raw)
     else:
-        state[_FIRST + seen * WINDOW : _FIRST + (seen + 1) * WINDOW] = x
+        _collect(state, x, score, seen)
         if seen == BOOT - 1:
             _boot(state, population)
     renew = room(seen) == 1
     state[_SEEN] += 1.0
     if renew:
         state[_SNAPSHOT : _SNAPSHOT + WINDOW] = state[_REFERENCE : _REFERENCE + WINDOW]
-        if (
-            state[_SHARE] < GIVE_UP
-        ):  # here only: beats restored together must have met one and the same reference
+        # Here only: beats that were restored together must have met one and the same reference.
+        if state[_SHARE] < GIVE_UP:
             state[_SEEN] = state[_ACCEPTED] = 0.0
             state[_SHARE] = 1.0
 
 
 @compiled
+def _collect(state: Floats, x: Samples, score: float, seen: int) -> None:
+    """Keep the beat if it is among the least odd so far."""
+    place = seen
+    if seen >= STARTERS:
+        place = int(np.argmax(state[_ODDNESS : _ODDNESS + STARTERS]))
+        if score >= state[_ODDNESS + place]:
+            return
+    state[_ODDNESS + place] = score
+    state[_FIRST + place * WINDOW : _FIRST + (place + 1) * WINDOW] = x
+
+
+@compiled
 def _boot(state: Floats, population: Floats) -> None:
-    """Start the reference with the median of the first beats, location and spread with the population's."""
+    """Start the reference with the median of the starters, location and spread with the population's."""
     for j in range(WINDOW):
-        state[_REFERENCE + j] = np.median(state[_FIRST + j : _FIRST + BOOT * WINDOW : WINDOW])
+        state[_REFERENCE + j] = np.median(state[_FIRST + j : _ODDNESS : WINDOW])
     for k in range(K):
         state[_LOCATION + k] = population[MEAN, k]
         state[_SPREAD + k] = population[SD, k] ** 2
@@ -277,7 +290,7 @@ def _follow(state: Floats, x: Samples, raw: Floats) -> None:
     """Move reference, location and spread towards a beat: means at first, then slowly forgetting ones."""
     state[_ACCEPTED] += 1.0
     n = state[_ACCEPTED]
-    step = max(1.0 / (BOOT + n), SLOWEST)
+    step = max(1.0 / (STARTERS + n), SLOWEST)
     for j in range(WINDOW):
         state[_REFERENCE + j] += step * (x[j] - state[_REFERENCE + j])
     step = max(1.0 / (1.0 + n), SLOWEST_SPREAD)

@@ -194,7 +194,7 @@ class Scorer:
     def score_windows(self, windows: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores [n] and p-values [n] of ready windows [n, 187].
 
-        No patient, no rhythm: the reconstruction error alone. ``windows`` are normalised, in the bundle's layout.
+        No patient, no rhythm: the error alone. ``windows`` are normalised, of the bundle's layout.
         """
         if self._windows is None:
             raise BundleError(
@@ -268,7 +268,7 @@ def raw_scores(
 
 
 def reference_pairs(records: Sequence[RecordBeats], layout: Layout) -> list[tuple[Samples, Samples]]:
-    """What the autoencoder trains on: for each recording, good normal beats and their references, [n, 187] each.
+    """What an autoencoder trains on: each recording's good normal beats and their references, [n, 187] each.
 
     References grow as they do in service, from the beats before; for the first beats they are zeros. Which
     beats enter them is decided without an autoencoder, by distance and rhythm alone.
