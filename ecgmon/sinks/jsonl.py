@@ -36,6 +36,7 @@ class JsonlSink:
         self._file: BinaryIO | None = None
         self._delivered = self._failed = 0
         self._failing = False
+        self._torn = False  # the last line ends in the middle, since the disk was full
 
     def open(self) -> None:
         """Open the file; :class:`DataError` when it cannot be written."""
@@ -43,7 +44,7 @@ class JsonlSink:
             self._file = sys.stdout.buffer
             return
         try:
-            self._file = Path(self.settings.path).open("ab")  # noqa: SIM115 - close() closes it
+            self._file = Path(self.settings.path).open("ab", buffering=0)  # noqa: SIM115 - close() closes it
         except OSError as error:
             raise DataError(f"{self.settings.path}: cannot be written ({error.strerror})") from None
 
@@ -62,8 +63,14 @@ class JsonlSink:
     def _write(self, line: bytes) -> None:
         if self._file is None:
             raise ValueError("the sink is not open")
-        self._file.write(line)
-        self._file.flush()
+        data = b"\n" + line if self._torn else line
+        done = 0
+        try:
+            while done < len(data):
+                done += self._file.write(data[done:])
+            self._file.flush()
+        finally:
+            self._torn = done < len(data) if done else self._torn
 
     def state(self, stream: str, state: State) -> None:
         """States are for those who watch, not for a log of alerts."""

@@ -1,0 +1,160 @@
+"""The outbox keeps what it is given: through restarts, at its bound, on a bad disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgmon.sinks.outbox import Outbox
+
+
+def keys(box: Outbox) -> list[str]:
+    return [entry.topic for entry in box.after(0, 1000)]
+
+
+def put(box: Outbox, *names: str, cleared: bool = False) -> None:
+    for name in names:
+        box.put(name, name, name.encode(), cleared=cleared)
+
+
+@pytest.fixture(params=["disk", "memory"])
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path / "outbox.sqlite" if request.param == "disk" else None, 4)
+
+
+def test_messages_come_out_in_order_until_removed(box: Outbox) -> None:
+    put(box, "a", "b", "c")
+    first = box.after(0, 2)
+    assert [(entry.topic, entry.payload) for entry in first] == [("a", b"a"), ("b", b"b")]
+    assert [entry.topic for entry in box.after(first[-1].number, 5)] == ["c"]
+    box.remove([first[0].number])
+    assert keys(box) == ["b", "c"]
+    assert len(box) == 2
+
+
+def test_a_key_that_waits_is_not_added_twice(box: Outbox) -> None:
+    put(box, "a", "a")
+    assert keys(box) == ["a"]
+
+
+def test_numbers_grow_even_after_everything_was_removed(box: Outbox) -> None:
+    put(box, "a")
+    first = box.after(0, 1)[0].number
+    box.remove([first])
+    put(box, "b")
+    assert box.after(first, 1)[0].topic == "b"
+
+
+def test_the_oldest_cleared_is_shed_first_then_the_oldest(box: Outbox) -> None:
+    put(box, "r1")
+    put(box, "c1", "c2", cleared=True)
+    put(box, "r2", "r3")
+    assert keys(box) == ["r1", "c2", "r2", "r3"]
+    put(box, "r4", "r5")
+    assert keys(box) == ["r2", "r3", "r4", "r5"]
+    assert box.shed == 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=40))
+def test_the_bound_holds_and_every_message_is_kept_or_counted(puts: list[tuple[int, bool]]) -> None:
+    box = Outbox(None, 5)
+    taken = 0
+    for number, cleared in puts:
+        before = set(keys(box))
+        box.put(str(number), str(number), b"", cleared=cleared)
+        taken += str(number) not in before
+        assert len(box) <= 5
+    assert len(box) + box.shed == taken
+    box.close()
+
+
+def test_it_survives_a_kill_without_notice(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    code = (
+        "import os, sys, pathlib; from ecgmon.sinks.outbox import Outbox\n"
+        "box = Outbox(pathlib.Path(sys.argv[1]), 10)\n"
+        "box.put('a', 'a', b'a', cleared=False); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -9
+    box = Outbox(path, 10)
+    assert keys(box) == ["a"]
+    box.close()
+
+
+def test_its_files_are_private(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "state" / "outbox.sqlite", 10)
+    put(box, "a")
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "state").iterdir()}
+    assert modes == {0o600}
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    box.close()
+
+
+def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "outbox.sqlite"
+    path.write_bytes(b"no database" * 1000)
+    box = Outbox(path, 10)
+    put(box, "a")
+    assert box.durable
+    assert keys(box) == ["a"]
+    assert (tmp_path / "outbox.sqlite.damaged").read_bytes().startswith(b"no database")
+    assert "damaged" in caplog.text
+    box.close()
+
+
+def test_a_place_that_cannot_be_used_leaves_it_in_memory_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    box = Outbox(tmp_path / "file" / "outbox.sqlite", 10)
+    put(box, "a")
+    assert not box.durable
+    assert keys(box) == ["a"]
+    assert "memory only" in caplog.text
+    box.close()
+
+
+def test_a_disk_that_fails_later_loses_nothing_that_is_put_afterwards(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Outbox(tmp_path / "outbox.sqlite", 10)
+    put(box, "a", "b")
+    last = box.after(0, 10)[-1].number
+    box._database.execute("PRAGMA query_only = ON")  # every write fails as on a disk turned read-only
+    put(box, "c")
+    assert keys(box) == ["a", "b", "c"]
+    assert [entry.topic for entry in box.after(last, 10)] == ["c"]
+    assert (box.disk_errors, box.durable) == (1, False)
+    assert "disk failed" in caplog.text
+    box.close()
+
+
+def test_two_writers_and_a_remover_lose_nothing(tmp_path: Path) -> None:
+    import threading
+
+    box = Outbox(tmp_path / "outbox.sqlite", 10_000)
+    seen: list[str] = []
+
+    def write(name: str) -> None:
+        for number in range(200):
+            put(box, f"{name}{number}")
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    while len(seen) < 400:
+        entries = box.after(0, 50)
+        seen += [entry.topic for entry in entries]
+        box.remove(entry.number for entry in entries)
+    for writer in writers:
+        writer.join()
+    assert len(set(seen)) == 400
+    box.close()
+    assert os.listdir(tmp_path) == ["outbox.sqlite"]  # noqa: PTH208 - names are enough
