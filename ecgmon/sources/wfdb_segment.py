@@ -9,6 +9,7 @@ its reason:
   and throws away the rate that a QRS needs.
 * Skew is applied here: ``rdrecord`` fails when signals of one file have different skews.
 * Format 8 (differences) is summed from the record's start: ``rdrecord`` restarts the sum at each block.
+* Format 61 (big-endian) is read as physical values and turned back: ``rdrecord`` fails to give its integers.
 * Signals that are no voltage (blood pressure, respiration in ohm) are left out, with a line in the log.
 """
 
@@ -125,15 +126,18 @@ class Segment:
 
     def _digital(self, bounds: dict[str, int]) -> list[NDArray[np.int64]]:
         """Integers as stored, per signal; all where the header has no length, since ``rdrecord`` needs it."""
+        physical = any(signal.fmt == "61" for signal in self.signals)
         try:
             read = wfdb.rdrecord(
                 str(self._path), channels=[signal.channel for signal in self.signals],
-                physical=False, smooth_frames=False, ignore_skew=True, **bounds,
+                physical=physical, smooth_frames=False, ignore_skew=True, **bounds,
             )  # fmt: skip
         except READ_FAILURES as error:
             raise DataError(
                 f"{self._path}: samples {bounds} cannot be read ({one_line(error)}); fetch the record again"
             ) from None
+        if physical:
+            return [_undone(s, values) for s, values in zip(self.signals, read.e_p_signal, strict=True)]
         return [np.asarray(adc, np.int64) for adc in read.e_d_signal]
 
     def _signal(self, header: Any, channel: int) -> _Signal | None:
@@ -211,6 +215,12 @@ def _millivolts(signal: _Signal, adc: NDArray[np.int64], frames: int) -> NDArray
     if signal.fmt in _BITS:
         values[: len(wanted)][wanted == -(2 ** (_BITS[signal.fmt] - 1))] = np.nan
     return values
+
+
+def _undone(signal: _Signal, physical: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The stored integers back from physical values: exact, as they have fewer bits than a float64."""
+    adc = np.rint(physical * signal.gain + signal.baseline)
+    return np.where(np.isnan(adc), -(2.0 ** (_BITS.get(signal.fmt, 16) - 1)), adc).astype(np.int64)
 
 
 def rate_of(header: Path, fs: float | None) -> float:
