@@ -1,0 +1,139 @@
+"""One small port: the pages, and what it refuses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ecgmon.ecg.types import ModelRef
+from ecgmon.errors import EcgmonError
+from ecgmon.monitor import http as pages
+from ecgmon.monitor.health import Health
+from ecgmon.monitor.http import HttpServer, HttpSettings, json_page
+from ecgmon.sinks.memory import MemorySink
+from ecgmon.sources.memory import MemorySource
+
+
+def broken() -> pages.Page:
+    raise ZeroDivisionError
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    server = HttpServer(HttpSettings(port=0), {"/good": lambda: json_page({"a": 1}), "/broken": broken})
+    server.start()
+    yield server
+    server.stop()
+
+
+def ask(server: HttpServer, method: str, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(*server.address, timeout=5)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body
+
+
+def test_a_page_is_served_with_and_without_a_query(server: HttpServer) -> None:
+    assert ask(server, "GET", "/good") == (200, b'{"a":1}\n')
+    assert ask(server, "GET", "/good?x=1") == (200, b'{"a":1}\n')
+
+
+def test_head_gives_no_body(server: HttpServer) -> None:
+    assert ask(server, "HEAD", "/good") == (200, b"")
+
+
+def test_an_unknown_page_names_the_known_ones(server: HttpServer) -> None:
+    assert ask(server, "GET", "/") == (404, b"there are: /broken, /good\n")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_can_be_written(server: HttpServer, method: str) -> None:
+    assert ask(server, method, "/good")[0] == 501
+
+
+def test_a_page_that_fails_is_an_error_and_the_next_is_served(
+    server: HttpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(server, "GET", "/broken")[0] == 500
+    assert "/broken could not be made" in caplog.text
+    assert ask(server, "GET", "/good")[0] == 200
+
+
+def test_clients_that_say_nothing_do_not_keep_others_out_for_ever(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages._Handler, "timeout", 0.3)
+    silent = [socket.create_connection(server.address) for _ in range(pages.CONNECTIONS)]
+    try:
+        for _ in range(50):
+            try:
+                answer = ask(server, "GET", "/good")
+            except (http.client.HTTPException, ConnectionError):
+                continue
+            break
+        assert answer == (200, b'{"a":1}\n')
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_a_port_that_is_taken_is_one_clear_error(server: HttpServer) -> None:
+    with pytest.raises(EcgmonError, match=r"cannot listen on 127\.0\.0\.1:\d+ .*set http\.port"):
+        HttpServer(HttpSettings(port=server.address[1]), {}).start()
+
+
+class Broker(MemorySink):
+    """A sink that says whether it is connected."""
+
+    connected = False
+    last_error: str | None = "it refused us: not authorized"
+
+
+@pytest.fixture
+def health() -> Health:
+    now = [100.0]
+    sink = Broker()
+    health = Health(ModelRef(name="m", hash="h"), MemorySource([]), {"mqtt": sink}, lambda: now[0], 30.0)
+    health.now = now  # type: ignore[attr-defined]
+    health.sink = sink  # type: ignore[attr-defined]
+    return health
+
+
+def read(page: pages.Page) -> tuple[int, dict[str, Any]]:
+    return page.status, json.loads(page.body)
+
+
+def test_ready_tells_broker_model_and_pipeline_apart(health: Health) -> None:
+    status, parts = read(health.ready())
+    assert status == 503
+    assert parts["pipeline"] == {"ok": False, "detail": "starting"}
+    health.beat()
+    status, parts = read(health.ready())
+    assert status == 503
+    assert parts["pipeline"]["ok"]
+    assert parts["model"] == {"ok": True, "name": "m", "hash": "h"}
+    assert parts["broker"] == {
+        "ok": False, "source": {"ok": True}, "mqtt": {"ok": False, "error": "it refused us: not authorized"},
+    }  # fmt: skip
+    health.sink.connected = True  # type: ignore[attr-defined]
+    assert read(health.ready())[0] == 200
+    health.draining = True
+    assert read(health.ready())[0] == 503
+    assert read(health.alive())[0] == 200
+
+
+def test_a_loop_that_stalls_is_no_longer_alive(health: Health) -> None:
+    health.beat()
+    health.now[0] += 29.0  # type: ignore[attr-defined]
+    assert read(health.alive())[0] == 200
+    health.now[0] += 2.0  # type: ignore[attr-defined]
+    status, parts = read(health.alive())
+    assert status == 503
+    assert parts["status"] == "stalled"
