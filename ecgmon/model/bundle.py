@@ -37,11 +37,16 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model learned from. ``split_by`` is ``row`` where the data names no patients."""
+    """What the model learned from.
+
+    ``split_by`` is ``row`` where the data names no patients. With ``folds`` above 0 the patients of train and
+    calibration are the same: each was judged by a model that others trained.
+    """
 
     source: str
     lead: str
     split_by: str
+    folds: int = 0
     train: list[str] = []
     validation: list[str] = []
     calibration: list[str] = []

@@ -22,24 +22,11 @@ from ecgmon.ecg.types import Layout, Samples
 from ecgmon.errors import DataError
 from ecgmon.model.autoencoders import Architecture, Autoencoder, ConvSettings
 from ecgmon.model.bundle import Bundle, DataInfo, Metadata, Name, TrainingInfo, assemble
-from ecgmon.model.calibration import (
-    Calibration,
-    CalibrationSettings,
-    ScoredRecord,
-    calibrate,
-    calibrate_windows,
-)
+from ecgmon.model.calibration import CalibrationSettings
 from ecgmon.model.dataset import Pairs, RecordBeats, gather, normalise
-from ecgmon.model.scoring import (
-    Judge,
-    Restorer,
-    fit_scoring,
-    judge_records,
-    population_of,
-    reference_pairs,
-    window_errors,
-)
-from ecgmon.model.splits import SplitSettings, split_patients, split_rows
+from ecgmon.model.judging import Judgements, calibrated, calibrated_windows, judge
+from ecgmon.model.scoring import Restorer, fit_scoring, reference_pairs
+from ecgmon.model.splits import Split, SplitSettings, folds, split_patients, split_rows
 from ecgmon.model.training import History, TrainingSettings, train
 
 log = logging.getLogger(__name__)
@@ -74,6 +61,10 @@ class Resume:
     go_on: bool = False
     progress: bool = True
 
+    def of(self, part: str) -> Resume:
+        """The same for one of several trainings of the run."""
+        return replace(self, state=self.state.with_name(f"{self.state.name}.{part}"))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
@@ -86,39 +77,52 @@ class Fitted:
 def fit_recordings(
     records: Sequence[RecordBeats], settings: FitSettings, origin: Origin, resume: Resume
 ) -> Fitted:
-    """Train on some patients, stop by others, calibrate on the rest.
+    """Train on some patients, stop by others, calibrate on patients that the judging model did not learn
+    from.
+
+    With ``split.folds`` (the default) every patient who does not stop the training calibrates once, judged by
+    a model trained on the other groups, and the final model is trained on all groups. This is the
+    cross-conformal way (Vovk 2015): the final model has seen more patients than those that were judged, so
+    its p-values err, if anything, towards fewer false alerts; in return all hours of the data count, and
+    false alerts are so rare that hours are what a threshold rests on. Without folds the calibration patients
+    never train.
 
     Raises :class:`UsageError` when there are too few patients, :class:`DataError` when a part holds no normal
     beat, :class:`EcgmonError` when training or calibration fails.
     """
     split = split_patients((r.patient for r in records), settings.split, settings.seed)
-    learning = [r for r in records if r.patient in split.train]
-    stopping = [r for r in records if r.patient in split.validation]
-    judging = [r for r in records if r.patient in split.calibration]
-    pairs, validation = _pairs(learning, settings), _pairs(stopping, settings)
-    log.info(
-        "patients: %d to train on (%d beats), %d to stop by (%d beats), %d to calibrate on",
-        len(split.train),
-        len(pairs),
-        len(split.validation),
-        len(validation),
-        len(split.calibration),
-    )
+    validation = _pairs(_of(records, split.validation), settings)
+    judged: list[Judgements] = []
+    if settings.split.folds:
+        everyone = tuple(sorted((*split.train, *split.calibration)))
+        groups = folds(everyone, settings.split.folds, settings.seed)
+        split = Split(everyone, split.validation, everyone)
+        for number, group in enumerate(groups, start=1):
+            others = _of(records, [patient for patient in everyone if patient not in group])
+            log.info("fold %d of %d: training without %s", number, len(groups), ", ".join(group))
+            model, _ = _train(_pairs(others, settings), validation, settings, resume.of(f"fold{number}"))
+            judged.append(judge(model, _fit(model, others, settings), settings.layout, _of(records, group)))
+    learning = _of(records, split.train)
+    pairs = _pairs(learning, settings)
+    log.info("training on %d patients (%d beats)", len(split.train), len(pairs))
     model, history = _train(pairs, validation, settings, resume)
-    scoring = fit_scoring(Restorer(model, settings.training.device), learning, settings.layout)
+    scoring = _fit(model, learning, settings)
+    if not judged:
+        judged = [judge(model, scoring, settings.layout, _of(records, split.calibration))]
     data = DataInfo(
         source=origin.source,
         lead=origin.lead,
         split_by="patient",
+        folds=settings.split.folds,
         train=list(split.train),
         validation=list(split.validation),
         calibration=list(split.calibration),
         train_beats=len(pairs),
         validation_beats=len(validation),
-        calibration_beats=sum(len(r.beats) for r in judging),
+        calibration_beats=sum(len(stream.scores) for part in judged for stream in part.streams),
     )
     bare = assemble(_metadata(settings, history, data), model, scoring=scoring)
-    return Fitted(calibrated(bare, judging, settings.calibration), history)
+    return Fitted(calibrated(bare, judged, settings.calibration), history)
 
 
 def fit_windows(
@@ -154,50 +158,14 @@ def fit_windows(
     return Fitted(calibrated_windows(bare, x[judged], anomalous[judged], settings.calibration), history)
 
 
-def calibrated(bundle: Bundle, records: Sequence[RecordBeats], settings: CalibrationSettings) -> Bundle:
-    """``bundle`` with its streams' and windows' calibration taken from ``records``; the rest stays as it is.
-
-    Raises :class:`BundleError` for a bundle that was trained on windows and cannot score streams.
-    """
-    restorer = Restorer(bundle.autoencoder())
-    found = judge_records(Judge(restorer, population_of(bundle), bundle.layout), records)
-    streams = calibrate(
-        [
-            ScoredRecord(
-                patient=record.patient,
-                times=np.array([beat.r for beat in record.beats], np.float64),
-                scores=np.array([np.nan if j is None else j.score for j in judged], np.float64),
-                labels=record.labels,
-                hours=record.hours,
-            )
-            for record, judged in zip(records, found, strict=True)
-        ],
-        settings,
-    )
-    known = [
-        (beat, label, record.patient)
-        for record in records
-        for beat, label in zip(record.beats, record.labels, strict=True)
-        if beat.good and label
-    ]
-    stack = np.stack([beat.window for beat, _, _ in known])
-    x = normalise(stack, np.array([beat.scale for beat, _, _ in known]), bundle.layout)
-    windows = calibrate_windows(
-        window_errors(restorer, x),
-        np.array([label != "N" for _, label, _ in known]),
-        [patient for _, _, patient in known],
-        settings,
-    )
-    return _with(_with(bundle, "calibration", streams), "window_calibration", windows)
+def _of(records: Sequence[RecordBeats], patients: Sequence[str]) -> list[RecordBeats]:
+    return [record for record in records if record.patient in patients]
 
 
-def calibrated_windows(
-    bundle: Bundle, x: Samples, anomalous: NDArray[np.bool_], settings: CalibrationSettings
-) -> Bundle:
-    """``bundle`` with its windows' calibration taken from ready windows [n, 187]."""
-    clean = normalise(x, np.ones(len(x)), bundle.layout)
-    scores = window_errors(Restorer(bundle.autoencoder()), clean)
-    return _with(bundle, "window_calibration", calibrate_windows(scores, anomalous, None, settings))
+def _fit(
+    model: Autoencoder, records: Sequence[RecordBeats], settings: FitSettings
+) -> dict[str, NDArray[np.float64]]:
+    return fit_scoring(Restorer(model, settings.training.device), records, settings.layout)
 
 
 def _pairs(records: Sequence[RecordBeats], settings: FitSettings) -> Pairs:
@@ -223,14 +191,6 @@ def _train(
         resume=resume.go_on,
         progress=resume.progress,
     )
-
-
-def _with(bundle: Bundle, name: str, calibration: Calibration) -> Bundle:
-    """``bundle`` with one calibration in place of the one it had."""
-    kept = {key: value for key, value in bundle.tensors.items() if not key.startswith(f"{name}.")}
-    added = {f"{name}.{key}": value for key, value in calibration.tensors().items()}
-    metadata = msgspec.structs.replace(bundle.metadata, **{name: calibration.info})
-    return replace(bundle, metadata=metadata, tensors=kept | added)
 
 
 def _metadata(settings: FitSettings, history: History, data: DataInfo) -> Metadata:

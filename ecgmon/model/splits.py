@@ -7,7 +7,7 @@ alerts than promised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -24,15 +24,21 @@ Share = Annotated[float, Meta(gt=0, le=100)]
 class SplitSettings(Settings, frozen=True):
     """Shares of the patients, or their names. Shares count relative to their sum."""
 
-    train: Share = 0.45
+    train: Share = 0.6
     validation: Share = 0.1
-    calibration: Share = 0.45
-    """As many as train: false alerts are rare, and only hours of other patients can tell how rare."""
+    calibration: Share = 0.3
+    """Used with ``folds`` 0; otherwise all but the validation patients train, and calibrate by turns."""
+    folds: Annotated[int, Meta(ge=0, le=20)] = 3
+    """Groups of patients that calibrate by turns, each judged by a model that the other groups trained; 0:
+    none, the
+    calibration patients do not train. One more training of the autoencoder for each."""
     validation_patients: tuple[str, ...] = ()
     """Named patients instead of a share; all that neither list names are trained on."""
     calibration_patients: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.folds == 1:
+            raise ValueError("folds 1 leaves nobody to train on; name 0, or at least 2")
         if bool(self.validation_patients) != bool(self.calibration_patients):
             raise ValueError("name both validation_patients and calibration_patients, or neither")
         twice = sorted(set(self.validation_patients) & set(self.calibration_patients))
@@ -79,6 +85,17 @@ def split_patients(patients: Iterable[str], settings: SplitSettings, seed: int) 
         tuple(sorted(pick[:validation])),
         tuple(sorted(pick[validation : validation + calibration])),
     )
+
+
+def folds(patients: Sequence[str], count: int, seed: int) -> list[tuple[str, ...]]:
+    """Divide patients into ``count`` groups of sizes that differ by one at most.
+
+    Raises :class:`UsageError` when there are fewer patients than groups.
+    """
+    if len(patients) < count:
+        raise UsageError(f"split: {len(patients)} patient(s) cannot be divided into {count} folds")
+    order = np.random.default_rng([seed, 0xF01D]).permutation(len(patients))
+    return [tuple(sorted(patients[i] for i in part)) for part in np.array_split(order, count)]
 
 
 def split_rows(

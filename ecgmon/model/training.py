@@ -48,7 +48,7 @@ class TrainingSettings(Settings, frozen=True):
     clip_norm: Annotated[float, Meta(gt=0, description="longest gradient vector")] = 1.0
     patience: Annotated[int, Meta(ge=1, description="epochs without a better validation loss: stop")] = 8
     loss: Literal["mse", "huber"] = "mse"
-    max_beats_per_patient: Annotated[int, Meta(ge=1)] | None = 1500
+    max_beats_per_patient: Annotated[int, Meta(ge=1)] | None = 1000
     """Drawn by seed where a patient has more; null takes all."""
     device: Device = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()

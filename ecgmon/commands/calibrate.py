@@ -1,0 +1,128 @@
+"""``ecgmon calibrate``: the same model, with p-values and threshold taken from other recordings."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from tqdm import tqdm
+
+from ecgmon import config
+from ecgmon.commands.output import writable_folder
+from ecgmon.commands.recordings import labelled, resolve
+from ecgmon.commands.summary import calibration_lines
+from ecgmon.errors import UsageError
+from ecgmon.model import bundle as bundles
+from ecgmon.model.bundle import Bundle
+from ecgmon.model.calibration import CalibrationSettings, Method
+from ecgmon.model.judging import calibrated, calibrated_windows, judge_with
+from ecgmon.sources.windows import read_windows
+
+log = logging.getLogger(__name__)
+
+LARGEST = {"false_alerts_per_hour": 3600.0, "false_positive_rate": 1.0}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Calibrate a bundle anew and write another. The recordings should be of patients that the model "
+        "was not trained on, from the monitors that it will watch."
+    )
+    parser.add_argument("--model", required=True, metavar="MODEL", help="a bundle, or 'default'")
+    parser.add_argument(
+        "--data",
+        required=True,
+        type=Path,
+        metavar="DATA",
+        help="folder of WFDB records with .atr annotations, or a CSV of ready windows",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle to write")
+    parser.add_argument(
+        "--false-alerts-per-hour",
+        type=float,
+        metavar="R",
+        help="false alerts per stream and hour that are acceptable; default: as in the model",
+    )
+    parser.add_argument(
+        "--false-positive-rate",
+        type=float,
+        metavar="R",
+        help="for single windows: share of normal ones that may be called odd; default: as in the model",
+    )
+    parser.add_argument("--records", metavar="NAMES", help="names by comma, a file, DS1 or DS2; default: all")
+    parser.add_argument("--lead", metavar="LEAD", help="name or index of the lead, or auto; default: 0")
+    parser.add_argument("--method", choices=get_args(Method), help="default: the model's")
+
+
+def run(args: argparse.Namespace) -> int:
+    out: Path = args.out
+    if out.is_dir():
+        raise UsageError(f"{out}: is a folder; --out names a file")
+    bundle = bundles.load(args.model)
+    settings = _settings(bundle, args)
+    if args.data.is_file():
+        result = _windows(bundle, args, settings)
+    elif args.data.is_dir():
+        result = _recordings(bundle, args, settings)
+    else:
+        raise UsageError(f"{args.data}: no such file or folder; name WFDB records or a CSV")
+    writable_folder(out.parent)
+    result.save(out)
+    metadata = result.metadata
+    for line in calibration_lines(
+        metadata.window_calibration if args.data.is_file() else metadata.calibration
+    ):
+        print(line)
+    print(f"bundle {out} ({result.hash[:12]})")
+    return 0
+
+
+def _settings(bundle: Bundle, args: argparse.Namespace) -> CalibrationSettings:
+    """The model's own calibration settings with what the command line changes."""
+    info = bundle.metadata.calibration or bundle.metadata.window_calibration
+    tree: dict[str, Any] = dict(info.settings) if info is not None else {}
+    for name in ("false_alerts_per_hour", "false_positive_rate", "method"):
+        value = getattr(args, name)
+        if value is None:
+            continue
+        if name in LARGEST and not 0 < value < LARGEST[name]:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} {value:g}: must be above 0 and below {LARGEST[name]:g}")
+        tree[name] = value
+    return config.convert(tree, CalibrationSettings, where=f"calibration settings of {args.model}")
+
+
+def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
+    paths = resolve(args.data, args.records)
+    seen = set(bundle.metadata.data.train) | set(bundle.metadata.data.validation)
+    known = [
+        path.name for path in paths if path.name in seen and args.data.name == bundle.metadata.data.source
+    ]
+    if known:
+        log.warning(
+            "the model was trained on %s: its scores there are low, and new patients will raise more false "
+            "alerts than requested",
+            ", ".join(known),
+        )
+    records = [
+        labelled(path, args.lead or "0", bundle.layout)
+        for path in tqdm(paths, desc="reading", unit="record", disable=None)
+    ]
+    return calibrated(bundle, [judge_with(bundle, records)], settings)
+
+
+def _windows(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
+    for name in ("records", "lead", "false_alerts_per_hour"):
+        if getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for recordings, and {args.data} is a file of ready windows")
+    if bundle.layout != "kachuee":
+        raise UsageError(
+            f"{args.model}: made for windows of layout '{bundle.layout}', and those of a CSV have 'kachuee'"
+        )
+    windows = read_windows(args.data)
+    odd = np.zeros(len(windows.x), np.bool_) if windows.labels is None else windows.labels != 0
+    return calibrated_windows(bundle, windows.x, odd, settings)

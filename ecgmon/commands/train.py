@@ -1,0 +1,112 @@
+"""``ecgmon train``: learn from normal beats, calibrate on other patients, write one bundle."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+from tqdm import tqdm
+
+from ecgmon import config
+from ecgmon.commands.output import writable_folder
+from ecgmon.commands.recordings import BeatsFrom, labelled, resolve
+from ecgmon.commands.summary import calibration_lines
+from ecgmon.errors import ConfigError, UsageError
+from ecgmon.model.dataset import RecordBeats
+from ecgmon.model.fitting import FitSettings, Fitted, Origin, Resume, fit_recordings, fit_windows
+from ecgmon.model.loss_curve import draw_loss_curve
+from ecgmon.sources.windows import read_windows
+
+log = logging.getLogger(__name__)
+
+
+class TrainSettings(FitSettings, frozen=True, kw_only=True):
+    """A training configuration: the data, and all that decides the model."""
+
+    data: str
+    """Folder of WFDB records with annotations, or a CSV of ready windows.
+    """
+    records: str | None = None
+    """Names by comma, a file of names, DS1 or DS2; null: all."""
+    lead: str = "0"
+    """Name or index of the lead, or auto."""
+    beats: BeatsFrom = "own"
+    """R-peaks of our detector, which is what runs later, or of the annotations."""
+    patients: dict[str, str] = msgspec.field(default_factory=dict)
+    """Record to patient where several records come from one heart, such as 202: "201"; else each is its own.
+    """
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train an autoencoder on normal beats, calibrate it on patients that training did not see, and write "
+        "one bundle; the loss curve goes beside it as a picture. The same seed and data give the same bundle."
+    )
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="YAML; see configs/train.yaml"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle to write")
+    parser.add_argument("--data", metavar="DATA", help="instead of the configuration's data")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = config.load(args.config, TrainSettings)
+    data = Path(args.data or settings.data)
+    out: Path = args.out
+    if out.is_dir():
+        raise UsageError(f"{out}: is a folder; --out names a file, such as {out / 'model.safetensors'}")
+    writable_folder(out.parent)
+    state = out.with_name(f"{out.name}.training")
+    resume = Resume(state, go_on=args.resume)
+    if args.resume and not state.exists():
+        log.warning("%s: no interrupted training to go on with; starting from the beginning", state)
+    started = time.monotonic()
+    if data.is_file():
+        fitted = _from_windows(data, settings, args.config, resume)
+    elif data.is_dir():
+        fitted = fit_recordings(_read(data, settings), settings, Origin(data.name, settings.lead), resume)
+    else:
+        raise UsageError(f"{data}: no such file or folder; data names WFDB records or a CSV of windows")
+    fitted.bundle.save(out)
+    curve = out.with_suffix(".loss.png")
+    history = fitted.history
+    draw_loss_curve(curve, history.train, history.validation, history.best)
+    for finished in (state, *out.parent.glob(f"{state.name}.fold*")):
+        finished.unlink(missing_ok=True)
+    _report(fitted, out, curve, time.monotonic() - started)
+    return 0
+
+
+def _read(data: Path, settings: TrainSettings) -> list[RecordBeats]:
+    records = []
+    for path in tqdm(resolve(data, settings.records), desc="reading", unit="record", disable=None):
+        record = labelled(path, settings.lead, settings.layout, settings.beats)
+        records.append(replace(record, patient=settings.patients.get(path.name, record.patient)))
+    return records
+
+
+def _from_windows(data: Path, settings: TrainSettings, where: Path, resume: Resume) -> Fitted:
+    if settings.layout != "kachuee":
+        raise ConfigError(
+            f"{where}: layout: a CSV of ready windows has the layout 'kachuee', not '{settings.layout}'"
+        )
+    if settings.records is not None:
+        raise ConfigError(f"{where}: records: {data} is a file of ready windows and names no records")
+    windows = read_windows(data)
+    return fit_windows(windows.x, windows.labels, settings, Origin(data.name, ""), resume)
+
+
+def _report(fitted: Fitted, out: Path, curve: Path, seconds: float) -> None:
+    metadata, history = fitted.bundle.metadata, fitted.history
+    print(
+        f"trained   {metadata.name}: {history.epochs} epochs, the best {history.best}, {seconds:.0f} s in all"
+    )
+    print(f"loss      {history.validation[history.best - 1]:.5f} on validation; curve in {curve}")
+    for line in calibration_lines(metadata.calibration or metadata.window_calibration):
+        print(line)
+    print(f"bundle    {out} ({fitted.bundle.hash[:12]})")
