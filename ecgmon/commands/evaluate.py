@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ecgmon.commands.output import writable_folder, write_whole
 from ecgmon.commands.recordings import resolve, truth
-from ecgmon.commands.scored_records import run_record, scored
+from ecgmon.commands.scored_records import add_alert_rate, run_record, scored
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
@@ -57,10 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="R-peaks of the detector (own, the default) or the annotations",
     )
     parser.add_argument("--lead", metavar="LEAD", help="name or index of the lead, or auto; default: 0")
-    parser.add_argument(
-        "--false-alerts-per-hour", type=_rate, metavar="R",
-        help="choose the threshold for this rate; default: what the bundle was calibrated for",
-    )  # fmt: skip
+    add_alert_rate(parser)
     parser.add_argument(
         "--from-start", action="store_true", default=None,
         help="judge the R-peak detector over whole records, the first five minutes too",
@@ -70,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     target = None if args.json in (None, "-") else Path(args.json)
     if target is not None:
-        writable_folder(target.parent)
+        writable_folder(target.parent, make=False)
         if target.is_dir():
             raise UsageError(f"{target}: is a folder; --json names a file")
     if args.data.is_file():
@@ -96,9 +93,9 @@ def _records(args: argparse.Namespace) -> Evaluation:
     """Recordings, through the monitor's own pipeline."""
     beats, lead = args.beats or "own", args.lead or "0"
     records = resolve(args.data, args.records)
+    known = {record: truth(record) for record in records}
     bundle = bundles.load(args.model)
     scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
-    known = {record: truth(record) for record in records}
     qrs_from = 0.0 if args.from_start else LEARNING
     tallies, leads = {}, {}
     for record in tqdm(records, desc="evaluate", unit="record", disable=None):
@@ -133,14 +130,14 @@ def _windows(args: argparse.Namespace) -> Evaluation:
     if given:
         option = given[0].replace("_", "-")
         raise UsageError(f"--{option} is for recordings, and {args.data} is a file of ready windows")
+    windows = read_windows(args.data)
+    label = _labels(args.data, windows)
     bundle = bundles.load(args.model, layout="kachuee")
     calibration = bundle.metadata.window_calibration
     scorer = Scorer(bundle)
-    windows = read_windows(args.data)
     scores, p_values = scorer.score_windows(dataset.normalise(windows.x, 1.0, "kachuee"))
     if calibration is None:  # score_windows has refused such a bundle; this tells the type checker
         raise UsageError(f"{args.model}: has no calibration for single windows")
-    label = _labels(args.data, windows)
     nobody = np.array([], dtype=np.str_)
     nothing = BeatTally(
         label=label, score=scores, odd=p_values <= calibration.threshold, missed=nobody, not_good=nobody,
@@ -184,10 +181,3 @@ def _requested(bundle: Bundle, asked: float | None) -> float | None:
 
 def _model(bundle: Bundle, path: str) -> dict[str, Any]:
     return {"path": path, "name": bundle.name, "hash": bundle.hash, "layout": bundle.layout}
-
-
-def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
-    return value

@@ -10,14 +10,19 @@ from pathlib import Path
 from ecgmon.errors import DataError, UsageError
 
 
-def writable_folder(path: Path) -> Path:
-    """Make ``path`` a folder that can be written to; :class:`UsageError` when it is not one."""
+def writable_folder(path: Path, *, make: bool = True) -> Path:
+    """Check that ``path`` is a folder that can be written to, making it where it is missing and ``make`` is
+    set.
+
+    Raises :class:`UsageError` when it is not one.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if make:
+            path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             return path
     except OSError as error:
-        raise UsageError(f"{path}: no folder to write to ({error.strerror})") from None
+        raise UsageError(f"{path}: not a folder that can be written to ({error.strerror})") from None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ecgmon import __version__
 from ecgmon.commands.output import writable_folder, write_whole
 from ecgmon.commands.recordings import resolve
-from ecgmon.commands.scored_records import run_record
+from ecgmon.commands.scored_records import add_alert_rate, run_record
 from ecgmon.ecg.types import Beat, ModelRef, Score
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.table import columns
@@ -79,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lead", default="auto", metavar="LEAD", help="name or index of the lead, or auto (default)"
     )
+    add_alert_rate(parser)
     parser.add_argument(
         "--compare-xqrs",
         action="store_true",
@@ -88,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     records = _named(args.records)
-    scorer = Scorer(bundles.load(args.model))
+    scorer = Scorer(bundles.load(args.model), false_alerts_per_hour=args.false_alerts_per_hour)
     out = writable_folder(args.out)
     lines: list[Line] = []
     for path in tqdm(records, desc="scan", unit="record", disable=None):

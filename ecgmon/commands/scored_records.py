@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,14 @@ from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.offline import StreamResult, run
 from ecgmon.monitor.pipeline import PipelineSettings
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
+
+
+def add_alert_rate(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses the threshold."""
+    parser.add_argument(
+        "--false-alerts-per-hour", type=_rate, metavar="R",
+        help="choose the threshold for this rate; default: what the bundle was calibrated for",
+    )  # fmt: skip
 
 
 def run_record(
@@ -40,7 +50,13 @@ def run_record(
 
 
 def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
-    """``result`` of a run with ``start_time`` 0, in the terms of the evaluation."""
+    """``result`` of a run with ``start_time`` 0, in the terms of the evaluation.
+
+    An alert that bears the time of the R-peak that decided it is placed where that beat was complete: the
+    moment at which a monitor on a live signal can know of it, so that delays are what a person at the bedside
+    waits.
+    """
+    ready = {round(beat.r, 3): beat.ready for beat in result.beats}
     return Scored(
         name=record.name,
         hours=result.seconds / 3600,
@@ -48,5 +64,15 @@ def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
         t=np.array([beat.r for beat in result.beats], dtype=np.float64),
         score=np.array([np.nan if s is None else s.score for s in result.scores], dtype=np.float64),
         odd=np.array([s is not None and s.odd for s in result.scores], dtype=np.bool_),
-        alerts=raised(result.alerts, 0.0),
+        alerts=[
+            replace(alert, time=ready.get(round(alert.time, 3), alert.time))
+            for alert in raised(result.alerts, 0.0)
+        ],
     )
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
+    return value
