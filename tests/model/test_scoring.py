@@ -1,0 +1,141 @@
+"""Scores: the same however batched and whatever the gain; high for the beats that annotators called anomalous."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from ecgmon.commands.recordings import labelled
+from ecgmon.ecg.types import Beat
+from ecgmon.errors import BundleError, EcgmonError
+from ecgmon.model.autoencoders import ConvSettings, build
+from ecgmon.model.baseline import REGIONS, Baseline
+from ecgmon.model.bundle import load
+from ecgmon.model.dataset import RecordBeats
+from ecgmon.model.scoring import GUESS, Judge, Restorer, Scorer, fit_scoring, judge_records, reference_pairs
+
+
+@pytest.fixture(scope="module")
+def record(mitdb: Path) -> RecordBeats:
+    """MIT-BIH 119, a training record: sinus rhythm with ventricular beats in bigeminy."""
+    return labelled(mitdb / "119")
+
+
+@pytest.fixture(scope="module")
+def restorer() -> Restorer:
+    torch.manual_seed(0)
+    return Restorer(build(ConvSettings(channels=(4, 8), latent=4)), "cpu")
+
+
+def scores(restorer: Restorer | None, beats: list[Beat], cut: int | None = None) -> NDArray[np.float64]:
+    """Scores of one stream's beats, judged ``cut`` at a time."""
+    judge, baseline = Judge(restorer, GUESS, "centred"), Baseline()
+    step = cut or len(beats)
+    found = []
+    for first in range(0, len(beats), step):
+        part = dict(judge.judge([(beat, baseline) for beat in beats[first : first + step]]))
+        found += [part[i].score for i in range(len(part))]
+    return np.array(found)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 50])
+def test_scores_do_not_depend_on_how_beats_were_batched(
+    restorer: Restorer, record: RecordBeats, cut: int
+) -> None:
+    beats = [beat for beat in record.beats if beat.good][:400]
+    np.testing.assert_allclose(scores(restorer, beats, cut), scores(restorer, beats), rtol=1e-4, atol=1e-4)
+
+
+def test_streams_side_by_side_do_not_touch_each_other(restorer: Restorer, record: RecordBeats) -> None:
+    judge = Judge(restorer, GUESS, "centred")
+    alone = judge_records(judge, [record])[0]
+    together = judge_records(judge, [record, replace(record, beats=record.beats[:500]), record])
+    for found in (together[0], together[2]):
+        a = [np.nan if j is None else j.score for j in alone]
+        b = [np.nan if j is None else j.score for j in found]
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("gain", [0.2, 5.0])
+def test_amplifier_gain_does_not_change_scores(restorer: Restorer, record: RecordBeats, gain: float) -> None:
+    beats = [beat for beat in record.beats if beat.good][:200]
+    louder = [replace(beat, window=beat.window * np.float32(gain), scale=beat.scale * gain) for beat in beats]
+    np.testing.assert_allclose(scores(restorer, louder), scores(restorer, beats), rtol=1e-3, atol=1e-3)
+
+
+def test_ventricular_beats_stand_out_without_any_training(record: RecordBeats) -> None:
+    found = judge_records(Judge(None, GUESS, "centred"), [record])[0]
+    normal = [
+        j.score for j, label in zip(found, record.labels, strict=True) if j is not None and label == "N"
+    ]
+    odd = [j.score for j, label in zip(found, record.labels, strict=True) if j is not None and label == "V"]
+    assert np.median(odd) > 2 * np.quantile(normal, 0.95)
+
+
+def test_training_pairs_are_normal_beats_beside_their_reference(record: RecordBeats) -> None:
+    (x, reference), *_ = reference_pairs([record], "centred")
+    assert (
+        len(x)
+        == len(reference)
+        == sum(beat.good and label == "N" for beat, label in zip(record.beats, record.labels, strict=True))
+    )
+    assert not reference[:8].any()
+    qrs = (slice(200, None), slice(*REGIONS["centred"][1]))  # neighbours in the window come and go
+    assert np.mean((x[qrs] - reference[qrs]) ** 2) < 0.1 * np.mean(x[qrs] ** 2)
+
+
+def test_statistics_need_normal_beats(restorer: Restorer, record: RecordBeats) -> None:
+    unknown = replace(record, labels=[""] * len(record.labels))
+    with pytest.raises(EcgmonError, match="normal beats"):
+        fit_scoring(restorer, [unknown], "centred")
+
+
+class TestDefaultBundle:
+    """The model in the package, on a record that it was trained or calibrated on: it works at all."""
+
+    @pytest.fixture(scope="class")
+    def scorer(self) -> Scorer:
+        return Scorer(load("default"), "cpu")
+
+    def test_ventricular_beats_get_small_p_values(self, scorer: Scorer, record: RecordBeats) -> None:
+        baseline = scorer.new_baseline()
+        good = [(b, label) for b, label in zip(record.beats, record.labels, strict=True) if b.good]
+        found = scorer.score([(beat, baseline) for beat, _ in good])
+        p = {
+            label: np.array([s.p_value for s, (_, other) in zip(found, good, strict=True) if other == label])
+            for label in ("N", "V")
+        }
+        assert np.median(p["V"]) < 0.01 < np.median(p["N"])
+
+    def test_a_score_says_what_was_odd_and_shows_the_reconstruction(
+        self, scorer: Scorer, record: RecordBeats
+    ) -> None:
+        baseline = scorer.new_baseline()
+        beats = [beat for beat in record.beats if beat.good][:300]
+        found = scorer.score([(beat, baseline) for beat in beats])
+        assert set(found[0].parts) == {"pre_qrs", "qrs", "st_t", "rhythm"}
+        usual = [i for i, score in enumerate(found) if i > 100 and score.p_value > 0.2]
+        error = [np.sqrt(np.mean((beats[i].window - found[i].reconstruction) ** 2)) for i in usual]
+        size = [np.sqrt(np.mean((beats[i].window - np.median(beats[i].window)) ** 2)) for i in usual]
+        assert np.median(error) < 0.3 * np.median(size)
+
+    def test_fewer_false_alerts_mean_a_stricter_threshold(self) -> None:
+        bundle = load("default")
+        strict = Scorer(bundle, "cpu", false_alerts_per_hour=0.1)
+        loose = Scorer(bundle, "cpu", false_alerts_per_hour=10)
+        assert strict.threshold < loose.threshold
+
+    def test_nothing_to_score_gives_nothing(self, scorer: Scorer) -> None:
+        assert scorer.score([]) == []
+
+    def test_a_bundle_without_stream_calibration_cannot_score_streams(self, record: RecordBeats) -> None:
+        bundle = load("default")
+        bare = replace(bundle, metadata=msgspec.structs.replace(bundle.metadata, calibration=None))
+        with pytest.raises(BundleError, match="cannot score streams"):
+            Scorer(bare, "cpu").score([(record.beats[0], Baseline())])
