@@ -14,7 +14,6 @@ import wfdb
 from ecgmon import cli
 from ecgmon.commands.recordings import truth
 
-
 OFTEN = ("--false-alerts-per-hour", 20)
 """So many that record 200, a third of whose beats are ventricular, raises alerts whatever the bundle."""
 
