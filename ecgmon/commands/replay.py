@@ -73,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--topic", default=SAMPLES_TEMPLATE, metavar="TEMPLATE", help=f"default {SAMPLES_TEMPLATE}"
     )
     parser.add_argument("--qos", type=int, choices=[0, 1], default=1)
+    parser.add_argument("--fs", type=float, metavar="HZ", help="rate of a CSV that does not state it")
+    parser.add_argument(
+        "--unit", metavar="UNIT", help="unit of a CSV that does not state it: V, mV, uV or nV"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -212,13 +216,13 @@ def _source(args: argparse.Namespace) -> Source:
     with contextlib.suppress(ValueError, TypeError):  # no number: a date, which the settings check
         start = float(args.start_time)
     options = {"speed": args.speed, "chunk_seconds": args.chunk, "start_time": start}
-    if str(args.record).lower().endswith(".csv"):
-        return CsvSource(
-            convert({"type": "csv", "files": [args.record], **options}, CsvSettings, where="replay")
-        )
-    return WfdbSource(
-        convert({"type": "wfdb", "records": [args.record], **options}, WfdbSettings, where="replay")
-    )
+    if args.record.lower().endswith(".csv"):
+        tree = {"type": "csv", "files": [args.record], "fs": args.fs, "unit": args.unit, **options}
+        return CsvSource(convert(tree, CsvSettings, where="replay"))
+    if args.fs is not None or args.unit is not None:
+        raise UsageError("--fs and --unit: for CSV files only; a WFDB header states both")
+    tree = {"type": "wfdb", "records": [args.record], **options}
+    return WfdbSource(convert(tree, WfdbSettings, where="replay"))
 
 
 def _broker(args: argparse.Namespace) -> BrokerSettings:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import logging
 import random
 import secrets
+import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -201,6 +203,7 @@ class Connection:
             try:
                 error = self._session()
             except (EcgmonError, OSError, ValueError) as failure:  # what connecting raises, TLS included
+                _close_sockets(failure)
                 error = explain(failure)
             except Exception as failure:
                 # A bug in a handler must not end the thread unnoticed.
@@ -352,6 +355,14 @@ class Connection:
             self._changed.notify_all()
         if was_up:
             self._handlers.down()
+
+
+def _close_sockets(error: Exception) -> None:
+    """Close what paho leaves open when a TLS handshake or a Unix socket fails; only its frames know it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, socket.socket):
+                value.close()
 
 
 def _properties(packet: int) -> Properties:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ class Mosquitto:
 
     def __init__(self, folder: Path, executable: str, extra: str = "") -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = _free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._executable = executable
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,14 +44,15 @@ class Mosquitto:
 
     def start(self) -> None:
         self._process = subprocess.Popen([self._executable, "-c", str(self.folder / "mosquitto.conf")])
+        config = (self.folder / "mosquitto.conf").read_text()
+        ports = [int(port) for port in re.findall(r"^listener (\d+)", config, re.MULTILINE) if port != "0"]
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 text = self.log.read_text() if self.log.exists() else ""
                 pytest.fail(f"mosquitto ended with {self._process.returncode}: {text}")
-            with closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if all(_listens(port) for port in ports):
+                return
             time.sleep(0.02)
         pytest.fail("mosquitto does not listen")
 
@@ -67,10 +69,21 @@ class Mosquitto:
             process.wait(10)
 
 
-def free_port() -> int:
+def _listens(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives a port on loopback that nobody listens on."""
+    return _free_port
 
 
 def mosquitto_or_skip(folder: Path) -> Mosquitto:

@@ -1,0 +1,303 @@
+"""The connection against a real Mosquitto: every way in, every refusal, coming back, and the last will."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecgmon.errors import TransportError
+from ecgmon.transport.broker import BrokerSettings, TlsSettings
+from ecgmon.transport.connection import Connection, Handlers, Incoming, Message, Presence
+
+Broker = Any  # the fixture's class lives in conftest.py, which cannot be imported
+
+
+@contextmanager
+def running(connection: Connection) -> Iterator[Connection]:
+    connection.start(must_connect=True)
+    try:
+        yield connection
+    finally:
+        connection.stop(2.0)
+
+
+@contextmanager
+def reading(url: str, topic: str = "t/#", **options: Any) -> Iterator[queue.Queue[Incoming]]:
+    got: queue.Queue[Incoming] = queue.Queue()
+    settings = BrokerSettings(
+        url=url, reconnect_min_seconds=0.1, reconnect_max_seconds=0.2, client_id="reader"
+    )
+    options = {"persistent": True} | options
+    with running(Connection(settings, "in", Handlers(message=got.put), subscribe=(topic, 1), **options)):
+        yield got
+
+
+def wait_for(condition: Callable[[], object], timeout: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def drain(got: queue.Queue[Incoming], quiet: float = 0.3) -> list[bytes]:
+    payloads = []
+    while True:
+        try:
+            payloads.append(got.get(timeout=quiet).payload)
+        except queue.Empty:
+            return payloads
+
+
+def round_trip(settings: BrokerSettings) -> bytes:
+    """Publish and receive one message over ``settings``."""
+    got: queue.Queue[bytes] = queue.Queue()
+    delivered: queue.Queue[int] = queue.Queue()
+    handlers = Handlers(message=lambda message: got.put(message.payload), delivered=delivered.put)
+    with running(Connection(settings, "both", handlers, subscribe=("t/#", 1))) as connection:
+        number = connection.publish(Message("t/a", b"hello"))
+        assert delivered.get(timeout=5) == number
+        return got.get(timeout=5)
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_a_message_goes_there_and_back_in_each_protocol(mosquitto: Broker, protocol: Any) -> None:
+    assert round_trip(BrokerSettings(url=mosquitto.url, protocol=protocol)) == b"hello"
+
+
+def test_websockets_and_unix_sockets_work(mosquitto: Broker, free_port: Callable[[], int]) -> None:
+    port, path = free_port(), mosquitto.folder / "m.sock"
+    mosquitto.stop()
+    mosquitto.configure(f"listener {port} 127.0.0.1\nprotocol websockets\nlistener 0 {path}")
+    mosquitto.start()
+    assert round_trip(BrokerSettings(url=f"ws://127.0.0.1:{port}")) == b"hello"
+    assert round_trip(BrokerSettings(url=f"unix://{path}")) == b"hello"
+
+
+@pytest.fixture
+def passwords(mosquitto: Broker) -> Broker:
+    file = mosquitto.folder / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-c", "-b", str(file), "me", "r1ght"], check=True, capture_output=True
+    )
+    file.chmod(0o644)
+    mosquitto.stop()
+    mosquitto.configure(f"password_file {file}", anonymous=False)
+    mosquitto.start()
+    return mosquitto
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"), [("3.1.1", "it refused us: not authorized"), ("5", "it refused us: not authorized")]
+)
+def test_a_wrong_password_is_an_error_with_its_reason_and_not_a_connection(
+    passwords: Broker, protocol: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = BrokerSettings(url=passwords.url.replace("//", "//me:wr0ng@"), protocol=protocol)
+    connection = Connection(settings, "in")
+    with caplog.at_level(logging.DEBUG), pytest.raises(TransportError, match=told) as caught:
+        connection.start(must_connect=True)
+    assert not connection.connected
+    assert "wr0ng" not in caplog.text + str(caught.value)
+
+
+def test_the_right_password_from_a_file_gets_in(passwords: Broker, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("r1ght\n")
+    settings = BrokerSettings(url=passwords.url, username="me", password_file=str(file))
+    assert round_trip(settings) == b"hello"
+
+
+def test_a_password_mended_while_running_gets_in_without_a_restart(passwords: Broker, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("wr0ng\n")
+    settings = BrokerSettings(
+        url=passwords.url,
+        username="me",
+        password_file=str(file),
+        reconnect_min_seconds=0.05,
+        reconnect_max_seconds=0.1,
+    )
+    connection = Connection(settings, "in")
+    connection.start()
+    wait_for(lambda: connection.last_error)
+    assert not connection.connected
+    file.write_text("r1ght\n")
+    assert connection.wait_connected(5)
+    assert connection.last_error is None
+    connection.stop(1)
+
+
+def test_nobody_listening_is_an_error_with_its_reason(free_port: Callable[[], int]) -> None:
+    url = f"mqtt://127.0.0.1:{free_port()}"
+    with pytest.raises(TransportError, match=f"broker {url} .*connection refused; is it running"):
+        Connection(BrokerSettings(url=url), "in").start(must_connect=True)
+
+
+def test_a_listener_that_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TransportError, match="no answer within 1 s"):
+            Connection(BrokerSettings(url=url, connect_timeout_seconds=0.5), "in").start(must_connect=True)
+
+
+def test_something_that_is_no_broker_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        connection = Connection(BrokerSettings(url=f"mqtt://127.0.0.1:{other.getsockname()[1]}"), "in")
+        connection.start()
+        accepted, _ = other.accept()
+        accepted.recv(1000)
+        accepted.close()
+        wait_for(lambda: connection.last_error)
+        assert "is this its MQTT port" in str(connection.last_error)
+        connection.stop(1)
+
+
+def test_a_subscription_refused_is_an_error(mosquitto: Broker) -> None:
+    connection = Connection(BrokerSettings(url=mosquitto.url), "in", subscribe=("a/#/b", 1))
+    with pytest.raises(TransportError):
+        connection.start(must_connect=True)
+
+
+def test_publishing_without_a_connection_keeps_nothing(mosquitto: Broker) -> None:
+    connection = Connection(BrokerSettings(url=mosquitto.url), "out")
+    assert connection.publish(Message("t/a", b"x")) is None
+    with running(connection):
+        assert connection.publish(Message("t/a", b"y")) is not None
+    assert connection.publish(Message("t/a", b"z")) is None
+
+
+def test_it_comes_back_after_the_broker_was_killed(mosquitto: Broker) -> None:
+    news: queue.Queue[str] = queue.Queue()
+    settings = BrokerSettings(url=mosquitto.url, reconnect_min_seconds=0.1, reconnect_max_seconds=0.2)
+    handlers = Handlers(up=lambda: news.put("up"), down=lambda: news.put("down"))
+    with running(Connection(settings, "out", handlers)) as connection:
+        assert news.get(timeout=5) == "up"
+        mosquitto.kill()
+        assert news.get(timeout=5) == "down"
+        wait_for(lambda: connection.last_error and "refused" in connection.last_error)
+        mosquitto.start()
+        assert news.get(timeout=5) == "up"
+        assert connection.generation == 2
+
+
+def test_what_was_not_acknowledged_is_delivered_again_and_the_rest_is_not(mosquitto: Broker) -> None:
+    with running(Connection(BrokerSettings(url=mosquitto.url), "out")) as publisher:
+        with reading(mosquitto.url, manual_ack=True) as got:
+            for number in range(4):
+                publisher.publish(Message("t/a", str(number).encode()))
+            messages = [got.get(timeout=5) for _ in range(4)]
+            for message in messages[:2]:
+                message.acknowledge()
+            time.sleep(0.2)
+        with reading(mosquitto.url, manual_ack=True) as got:
+            assert drain(got) == [b"2", b"3"]
+            messages[3].acknowledge()  # of the earlier connection: must acknowledge nothing
+            time.sleep(0.2)
+        with reading(mosquitto.url, manual_ack=True) as got:
+            assert drain(got) == [b"2", b"3"]
+
+
+def test_a_persistent_session_needs_a_name_that_stays() -> None:
+    with pytest.raises(TransportError, match="client_id"):
+        Connection(BrokerSettings(), "in", persistent=True)
+
+
+PRESENT = Presence("t/status", b"online", b"offline", b"lost")
+
+
+def test_birth_is_retained_and_a_clean_end_says_goodbye(mosquitto: Broker) -> None:
+    with reading(mosquitto.url) as got:
+        with running(Connection(BrokerSettings(url=mosquitto.url), "out", presence=PRESENT)):
+            assert got.get(timeout=5).payload == b"online"
+        assert drain(got) == [b"offline"]
+    with reading(mosquitto.url, persistent=False) as late:
+        assert drain(late) == [b"offline"]
+
+
+def test_a_killed_program_leaves_its_will(mosquitto: Broker) -> None:
+    code = (
+        "import sys, time\n"
+        "from ecgmon.transport.broker import BrokerSettings\n"
+        "from ecgmon.transport.connection import Connection, Presence\n"
+        "presence = Presence('t/status', b'online', b'offline', b'lost')\n"
+        "Connection(BrokerSettings(url=sys.argv[1]), 'out', presence=presence).start(must_connect=True)\n"
+        "time.sleep(60)"
+    )
+    with reading(mosquitto.url) as got:
+        program = subprocess.Popen([sys.executable, "-c", code, mosquitto.url])
+        assert got.get(timeout=20).payload == b"online"
+        program.kill()
+        program.wait(5)
+        assert got.get(timeout=5).payload == b"lost"
+    with reading(mosquitto.url, persistent=False) as late:
+        assert drain(late) == [b"lost"]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``ca.pem``, ``server.pem`` signed by it for 127.0.0.1, and ``other.pem``, an authority nobody knows."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    for name in ("ca", "other"):
+        openssl(*new, "-x509", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    openssl(*new, "-subj", "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.csr")
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "san", "-out", "server.pem")  # fmt: skip
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    return folder
+
+
+@pytest.fixture
+def tls_url(mosquitto: Broker, certificates: Path, free_port: Callable[[], int]) -> str:
+    port = free_port()
+    mosquitto.stop()
+    mosquitto.configure(
+        f"listener {port} 127.0.0.1\ncafile {certificates}/ca.pem\n"
+        f"certfile {certificates}/server.pem\nkeyfile {certificates}/server.key"
+    )
+    mosquitto.start()
+    return f"mqtts://127.0.0.1:{port}"
+
+
+def test_tls_with_the_right_authority_works(tls_url: str, certificates: Path) -> None:
+    assert (
+        round_trip(BrokerSettings(url=tls_url, tls=TlsSettings(ca_file=str(certificates / "ca.pem"))))
+        == b"hello"
+    )
+
+
+@pytest.mark.parametrize("ca", ["other.pem", None])
+def test_tls_with_a_wrong_authority_is_an_error_with_its_reason(
+    tls_url: str, certificates: Path, ca: str | None
+) -> None:
+    tls = TlsSettings(ca_file=None if ca is None else str(certificates / ca))
+    with pytest.raises(TransportError, match=r"its certificate is not accepted: .*(issuer|self.signed)"):
+        Connection(BrokerSettings(url=tls_url, tls=tls), "in").start(must_connect=True)
+
+
+def test_plain_mqtt_to_a_tls_port_hints_at_the_port(tls_url: str) -> None:
+    with pytest.raises(TransportError, match="MQTT port"):
+        Connection(BrokerSettings(url=tls_url.replace("mqtts", "mqtt")), "in").start(must_connect=True)
+
+
+def test_tls_to_a_plain_port_hints_at_tls(mosquitto: Broker) -> None:
+    with pytest.raises(TransportError, match=r"TLS|reset|in time"):
+        Connection(BrokerSettings(url=mosquitto.url.replace("mqtt:", "mqtts:")), "in").start(
+            must_connect=True
+        )
