@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Signal
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Layout, Samples
 
@@ -33,10 +33,12 @@ def span(layout: Layout, rr: float) -> tuple[int, int]:
 
 
 def locate(w: Signal, hump: int, sign: float) -> tuple[float, float]:
-    """(place of the R-peak in ``w``, finer than a sample; its sign), for a hump at ``hump`` and the usual ``sign``.
+    """(place of the R-peak in ``w``, finer than a sample; its sign), for a hump at ``hump`` and the usual
+    ``sign``.
 
     ``w`` [n] is the window path around the hump. The dominant deflection is measured from zero, which is the
-    baseline; ``sign`` 0 prefers none. The place between samples is the top of the parabola through three of them.
+    baseline; ``sign`` 0 prefers none. The place between samples is the top of the parabola through three
+    of them.
     """
     at, found = _locate(w, hump, sign)
     return float(at), float(found)
@@ -49,10 +51,12 @@ def size(w: Signal, r: int) -> float:
 
 
 def cut(w: Signal, r: int, layout: Layout, rr: float) -> Samples:
-    """The beat's window [187] around sample ``r`` of ``w``; beyond either end of ``w`` its last value is held.
+    """The beat's window [187] around sample ``r`` of ``w``; beyond either end of ``w`` its last value is
+    held.
 
-    ``centred``: mV, the R-peak's sample at ``R_INDEX``. ``kachuee`` (Kachuee, Fazeli and Sarrafzadeh 2018): from the R-peak on,
-    1.2 times the median RR (``rr``, s), scaled so that smallest and largest are 0 and 1, zeros behind.
+    ``centred``: mV, the R-peak's sample at ``R_INDEX``. ``kachuee`` (Kachuee, Fazeli and Sarrafzadeh
+    2018): from the R-peak on, 1.2 times the median RR (``rr``, s), scaled so that smallest and largest are
+    0 and 1, zeros behind.
     """
     before, after = span(layout, rr)
     window = np.zeros(WINDOW, dtype=np.float32)
@@ -64,7 +68,7 @@ def cut(w: Signal, r: int, layout: Layout, rr: float) -> Samples:
     return window
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _locate(w: Signal, hump: int, sign: float) -> tuple[float, float]:
     best = -1
     height = -1.0

@@ -1,15 +1,17 @@
 """The two filtered views of a 125 Hz signal: one to look at, one to find the QRS in.
 
-Both are centred filters run late: output sample ``k`` belongs to input sample ``k`` and comes out once input sample
-``k + delay`` is in. The first and the last value are held beyond the ends.
+Both are centred filters run late: output sample ``k`` belongs to input sample ``k`` and comes out once
+input sample ``k + delay`` is in. The first and the last value are held beyond the ends.
 
-*Window path*: :class:`Baseline` takes the wander out with two running medians, 200 ms and 600 ms, as de Chazal et al.
-(2004) do; the first removes QRS and P, the second T, what is left is the baseline. A running mean over 120 ms then
-smooths the medians' steps (our addition). Against a linear high-pass at 0.5 to 0.67 Hz this needs half the delay and
-leaves no undershoot beside a large ectopic beat. With the resampler's low-pass the path keeps about 0.5 to 41 Hz.
+*Window path*: :class:`Baseline` takes the wander out with two running medians, 200 ms and 600 ms, as de
+Chazal et al. (2004) do; the first removes QRS and P, the second T, what is left is the baseline. A running
+mean over 120 ms then smooths the medians' steps (our addition). Against a linear high-pass at 0.5 to 0.67
+Hz this needs half the delay and leaves no undershoot beside a large ectopic beat. With the resampler's
+low-pass the path keeps about 0.5 to 41 Hz.
 
-*Detection path*: :class:`Envelope` is the magnitude of a complex Gabor filter centred on the QRS band: one smooth hump
-for a QRS of either polarity and any phase, where squaring and integrating (Pan and Tompkins 1985) gives a plateau.
+*Detection path*: :class:`Envelope` is the magnitude of a complex Gabor filter centred on the QRS band: one
+smooth hump for a QRS of either polarity and any phase, where squaring and integrating (Pan and Tompkins
+1985) gives a plateau.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Signal
 from ecgmon.ecg.types import FS
 
@@ -127,9 +129,11 @@ def _gabor() -> tuple[Signal, Signal]:
 _EVEN, _ODD = _gabor()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _running_median(value: float, window: Any, place: int) -> float:
-    """Replace the oldest of ``window[0]`` by ``value``; ``window[1]`` holds the same values in order of size."""
+    """Replace the oldest of ``window[0]`` by ``value``; ``window[1]`` holds the same values in order of
+    size.
+    """
     arrived, ordered = window[0], window[1]
     n = len(arrived)
     oldest = arrived[place]
@@ -152,7 +156,7 @@ def _running_median(value: float, window: Any, place: int) -> float:
     return ordered[n // 2]  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _subtract_baseline(
     x: Signal, y: Signal, first: Any, second: Any, smooth: Signal, recent: Signal, places: Any
 ) -> None:
@@ -171,7 +175,7 @@ def _subtract_baseline(
         places[3] = (places[3] + 1) % len(recent)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _magnitude(x: Signal, even: Signal, odd: Signal, y: Signal) -> None:
     for k in range(len(y)):
         a = 0.0

@@ -3,8 +3,9 @@
     samples ─▶ Resampler ─┬▶ Baseline ─▶ windows, R-peak place, quality
               125 Hz      └▶ Envelope ─▶ Detector ─▶ humps
 
-Results do not depend on how the samples are cut into chunks. ``Beat.ready`` says when a beat was complete: its window has
-ended, the filters' delay has passed, the detector has decided, and the quality of the window's span is known.
+Results do not depend on how the samples are cut into chunks. ``Beat.ready`` says when a beat was complete:
+its window has ended, the filters' delay has passed, the detector has decided, and the quality of the
+window's span is known.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import hashlib
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ecgmon.ecg import beats, filters, quality, resample
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.quality import BLOCK, BLOCKS
 from ecgmon.ecg.resample import Flags, Resampler, Signal
 from ecgmon.ecg.rpeaks import Detector
@@ -56,8 +57,9 @@ class Output:
 def fingerprint() -> str:
     """A short hash that changes with anything in the frontend that a trained model depends on."""
     design = (
-        "1", FS, WINDOW, R_INDEX, resample.CUTOFF, resample.HALF_WIDTH, filters.FIRST_MEDIAN, filters.SECOND_MEDIAN,
-        filters.SMOOTHING, beats.REACH, beats.QRS, beats.KACHUEE_PART, beats.KACHUEE_RR,
+        "1", FS, WINDOW, R_INDEX, resample.CUTOFF, resample.HALF_WIDTH, filters.FIRST_MEDIAN,
+        filters.SECOND_MEDIAN, filters.SMOOTHING, beats.REACH, beats.QRS, beats.KACHUEE_PART,
+        beats.KACHUEE_RR,
     )  # fmt: skip
     return hashlib.sha256(repr(design).encode()).hexdigest()[:12]
 
@@ -66,7 +68,7 @@ class _Track:
     """The last samples of one signal on the 125 Hz grid, by their index."""
 
     def __init__(self, kind: type[np.float64] | type[np.uint8]) -> None:
-        self._values: NDArray[np.float64] | NDArray[np.uint8] = np.zeros(2 * _KEEP + 4 * _PIECE, dtype=kind)
+        self._values: NDArray[Any] = np.zeros(2 * _KEEP + 4 * _PIECE, dtype=kind)
         self._used = 0
         self.end = 0
         """Index behind the last sample."""
@@ -88,7 +90,7 @@ class _Track:
         self._used += len(values)
         self.end += len(values)
 
-    def get(self, first: int, end: int) -> NDArray:  # type: ignore[type-arg]
+    def get(self, first: int, end: int) -> NDArray[Any]:
         """Samples ``first`` to ``end``, cut off where nothing is known."""
         start = self.start
         return self._values[max(0, first - start) : max(0, end - start)]
@@ -99,8 +101,8 @@ class Frontend:
 
     fs       rate of the input, 100 to 1000 Hz; else :class:`ecgmon.errors.DataError`
     layout   which window a beat gets
-    r_peaks  [n] stream times in s, ascending, to take for beats instead of the detector's; each is still moved to the dominant
-             deflection nearby
+    r_peaks  [n] stream times in s, ascending, to take for beats instead of the detector's; each is still
+             moved to the dominant deflection nearby
     """
 
     def __init__(
@@ -122,7 +124,8 @@ class Frontend:
         self._humps: deque[tuple[int, int]] = deque()  # (place, sample of the 125 Hz grid that decided it)
         if r_peaks is not None:
             self._humps.extend((round(float(r) * FS), 0) for r in np.sort(r_peaks))
-        self._verdicts = np.zeros(_VERDICTS, dtype=np.uint8)  # of the last blocks, by block modulo their number
+        # verdicts of the last blocks, by block modulo their number
+        self._verdicts = np.zeros(_VERDICTS, dtype=np.uint8)
         self._second = 0
         self._sign = 0.0
         self._index = 0
@@ -139,7 +142,9 @@ class Frontend:
         return self._resampler.samples_in / self.fs
 
     def feed(self, x: Samples) -> Output:
-        """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they complete."""
+        """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they
+        complete.
+        """
         out = Output()
         step = int(_PIECE * self.fs / FS)
         for start in range(0, len(x), step):
@@ -153,8 +158,9 @@ class Frontend:
     def gap(self, seconds: float) -> Output:
         """``seconds`` s of samples are missing here.
 
-        What lies before is finished as at the end of the stream; detector and filters begin anew behind it. No beat, and
-        no RR interval, spans the gap. Of a gap longer than an hour, only the last hour gets a verdict a second.
+        What lies before is finished as at the end of the stream; detector and filters begin anew behind
+        it. No beat, and no RR interval, spans the gap. Of a gap longer than an hour, only the last hour
+        gets a verdict a second.
         """
         if not (math.isfinite(seconds) and seconds >= 0.0):
             raise DataError(f"a gap of {seconds:g} s: a gap is a finite time, 0 s or longer")
@@ -271,7 +277,9 @@ class Frontend:
         beat = Beat(
             index=self._index,
             r=r / FS,
-            ready=min(self.now, self._resampler.delay + max(decided, complete - 1 + filters.BASELINE_DELAY) / FS),
+            ready=min(
+                self.now, self._resampler.delay + max(decided, complete - 1 + filters.BASELINE_DELAY) / FS
+            ),
             window=beats.cut(w, at - start, self._layout, usual),
             scale=self._size.beat(beats.size(w, at - start), good=good),
             rr=rr,
@@ -290,15 +298,20 @@ class Frontend:
 
 
 class Blocker:
-    """Marks the samples of the envelope that a long run of missing samples spoils; see :data:`_BLOCKED_RUN`."""
+    """Marks the samples of the envelope that a long run of missing samples spoils; see
+    :data:`_BLOCKED_RUN`.
+    """
 
     def __init__(self) -> None:
         self._state = np.zeros(3, dtype=np.int64)
         self.restart()
 
     def restart(self) -> None:
-        """What lies before the next sample is missing for good, which spoils nothing: the filters start afresh."""
-        self._state[:] = (0, _BLOCKED_RUN, -_BLOCKED_REACH - 1)  # sample, length of the run, last sample in a long one
+        """What lies before the next sample is missing for good, which spoils nothing: the filters start
+        afresh.
+        """
+        # next sample, length of the run before it, last sample in a long run
+        self._state[:] = (0, _BLOCKED_RUN, -_BLOCKED_REACH - 1)
 
     def feed(self, marks: Flags) -> Flags:
         """Marks [n] of the 125 Hz signal to flags [n'] of the envelope's samples that these complete."""
@@ -308,11 +321,11 @@ class Blocker:
 
     def flush(self, n: int) -> Flags:
         """Flags of the last ``n`` samples, behind which the stream ends."""
-        first = int(self._state[0]) - n
-        return (np.arange(first, first + n) - self._state[2] <= _BLOCKED_REACH).astype(np.uint8)
+        behind = np.arange(int(self._state[0]) - n, int(self._state[0])) - int(self._state[2])
+        return np.asarray(behind <= _BLOCKED_REACH, dtype=np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _block(marks: Flags, s: NDArray[np.int64], blocked: Flags) -> int:
     n = 0
     for i in range(len(marks)):

@@ -17,8 +17,9 @@ LOOK: Final = 10.0
 class LeadSelector:
     """Takes one lead out of several.
 
-    ``wanted`` is a lead's name, its index as text, or ``auto``: the lead with the best signal in the first 10 s, which are held
-    back until the choice is made and then handed on whole. :class:`ecgmon.errors.DataError` when there is no such lead.
+    ``wanted`` is a lead's name, its index as text, or ``auto``: the lead with the best signal in the first
+    10 s, which are held back until the choice is made and then handed on whole.
+    :class:`ecgmon.errors.DataError` when there is no such lead.
     """
 
     def __init__(self, wanted: str, fs: float, leads: tuple[str, ...]) -> None:
@@ -42,7 +43,7 @@ class LeadSelector:
         if samples.ndim != 2 or samples.shape[0] != len(self._leads):
             raise DataError(f"samples of shape {samples.shape} for {len(self._leads)} leads")
         if self._row is not None:
-            return samples[self._row]
+            return np.asarray(samples[self._row], dtype=np.float32)
         self._held.append(samples)
         self._seconds += samples.shape[1] / self._fs
         return self.flush() if self._seconds >= LOOK else np.empty(0, dtype=np.float32)
@@ -57,11 +58,12 @@ class LeadSelector:
             look = held[:, : round(LOOK * self._fs)]
             figures = [figure(lead, self._fs) for lead in look]
             self._row = int(np.argmax(figures))
-        return held[self._row]
+        return np.asarray(held[self._row], dtype=np.float32)
 
 
 def figure(x: Samples, fs: float) -> float:
-    """Figure of merit of a lead: share of good seconds first, then how far its beats stand out of what lies between.
+    """Figure of merit of a lead: share of good seconds first, then how far its beats stand out of what
+    lies between.
 
     Nothing here depends on amplitude or polarity. A lead without beats gets the share alone.
     """

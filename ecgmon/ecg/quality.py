@@ -1,14 +1,16 @@
 """Is the signal fit to be judged? A verdict every 0.2 s, gathered into one a second.
 
-Four things close the gate (:class:`ecgmon.ecg.types.Quality`). All but the first are relative to the signal itself,
-since gain and electrodes differ from stream to stream:
+Four things close the gate (:class:`ecgmon.ecg.types.Quality`). All but the first are relative to the
+signal itself, since gain and electrodes differ from stream to stream:
 
-flat      for 2 s the signal stayed within 10 microvolt, or within 2 % of the largest range of the last minute: no more than a
-          converter's noise. Baseline wander is taken out before, so a constant offset is as flat as zero.
-clipped   for a tenth of a second in all, within one second, the input repeated exactly its largest or smallest value so far, in
-          runs of 40 ms or more.
-noisy     between the beats, the fast part of the signal (second difference: above 20 Hz or so) is large against the
-          signal's range (muscle, mains), or the range leapt far above that of the last minute (electrode motion).
+flat      for 2 s the signal stayed within 10 microvolt, or within 2 % of the largest range of the last
+          minute: no more than a converter's noise. Baseline wander is taken out before, so a constant
+          offset is as flat as zero.
+clipped   for a tenth of a second in all, within one second, the input repeated exactly its largest or
+          smallest value so far, in runs of 40 ms or more.
+noisy     between the beats, the fast part of the signal (second difference: above 20 Hz or so) is large
+          against the signal's range (muscle, mains), or the range leapt far above that of the last minute
+          (electrode motion).
 missing   a sample was missing.
 """
 
@@ -17,10 +19,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ecgmon.ecg import resample
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Flags, Signal
 from ecgmon.ecg.types import FS, Samples
 
@@ -53,7 +55,8 @@ class Clipping:
 
     def __init__(self, fs: float) -> None:
         self._run = max(4, round(CLIP_RUN * fs))
-        self._state = np.array([np.inf, -np.inf, np.nan, 0.0])  # smallest, largest, last value, length of its run
+        # smallest and largest value, last value and the length of its run
+        self._state = np.array([np.inf, -np.inf, np.nan, 0.0])
 
     def feed(self, x: Samples) -> Flags:
         flags = np.zeros(len(x), dtype=np.uint8)
@@ -76,11 +79,14 @@ class Judge:
         """Grid index of the next sample."""
         self._state = np.zeros(_SIZE)
         self._state[_MISSED] = float(beside_gap and at % BLOCK != 0)
-        self._blocks = np.zeros((_HISTORY, 5))  # of a block: lowest, highest, mean fast part, samples clipped, missing
+        # of a block: lowest, highest, mean fast part, samples clipped, samples missing
+        self._blocks = np.zeros((_HISTORY, 5))
         self._ranges = np.zeros(_MINUTE)
 
     def feed(self, w: Signal, marks: Flags) -> NDArray[np.uint8]:
-        """Window path [n] and its marks [n], aligned. Returns the verdicts of the blocks that these complete."""
+        """Window path [n] and its marks [n], aligned. Returns the verdicts of the blocks that these
+        complete.
+        """
         phase = self.at % BLOCK
         out = np.empty((phase + len(w)) // BLOCK, dtype=np.uint8)
         _judge(w, marks, phase, self._state, self._blocks, self._ranges, out)
@@ -94,7 +100,7 @@ class Judge:
         return int(self.feed(held, np.zeros(rest, dtype=np.uint8))[0])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
     for i in range(len(x)):
         value = np.float64(x[i])
@@ -109,7 +115,7 @@ def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
             flags[i] = resample.CLIPPED
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _judge(w: Signal, marks: Flags, phase: int, s: Signal, blocks: Any, ranges: Signal, out: Flags) -> None:
     n = 0
     for i in range(len(w)):
@@ -135,7 +141,7 @@ def _judge(w: Signal, marks: Flags, phase: int, s: Signal, blocks: Any, ranges: 
         n += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _verdict(s: Signal, blocks: Any, ranges: Signal) -> int:
     count = int(s[_COUNT])
     known = min(count, len(blocks))

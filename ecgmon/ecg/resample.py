@@ -1,12 +1,13 @@
 """Any rate from 100 to 1000 Hz to 125 Hz, as a stream.
 
-A polyphase windowed-sinc filter (Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983). Its response is
-given in hertz and seconds, not in samples, so that every input rate sees the same low-pass: -6 dB at 41 Hz, flat to
-30 Hz, 50 and 60 Hz mains down by 40 dB and more. That is narrower than anti-aliasing for 125 Hz needs: it makes a recording
-at 100 Hz and one at 1000 Hz look alike to the detector and to the model.
+A polyphase windowed-sinc filter (Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983). Its
+response is given in hertz and seconds, not in samples, so that every input rate sees the same low-pass: -6
+dB at 41 Hz, flat to 30 Hz, 50 and 60 Hz mains down by 40 dB and more. That is narrower than anti-aliasing
+for 125 Hz needs: it makes a recording at 100 Hz and one at 1000 Hz look alike to the detector and to the
+model.
 
-Output sample ``k`` stands at stream time ``k / 125`` s exactly. Its place among the input samples is counted in
-integers, so it does not drift, whatever the rate and however long the stream.
+Output sample ``k`` stands at stream time ``k / 125`` s exactly. Its place among the input samples is
+counted in integers, so it does not drift, whatever the rate and however long the stream.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.types import FS, Samples
 from ecgmon.errors import DataError
 
@@ -57,7 +58,9 @@ class _Design:
 def check_rate(fs: float) -> float:
     """``fs`` when it is a rate that the frontend takes; else :class:`DataError`."""
     if not (LOWEST <= fs <= HIGHEST):
-        raise DataError(f"sampling rate {fs:g} Hz: ecgmon takes {LOWEST:g} to {HIGHEST:g} Hz; resample the recording first")
+        raise DataError(
+            f"sampling rate {fs:g} Hz: ecgmon takes {LOWEST:g} to {HIGHEST:g} Hz; resample the data first"
+        )
     return float(fs)
 
 
@@ -81,8 +84,9 @@ def _design(fs: float) -> _Design:
 class Resampler:
     """One stream from ``fs`` Hz to 125 Hz.
 
-    A sample that is NaN or infinite is missing: the last value is held in its place (zero when there is none yet) and
-    the output samples beside it are marked. Before the first sample the stream is taken to have held its value.
+    A sample that is NaN or infinite is missing: the last value is held in its place (zero when there is
+    none yet) and the output samples beside it are marked. Before the first sample the stream is taken to
+    have held its value.
     """
 
     def __init__(self, fs: float) -> None:
@@ -107,8 +111,8 @@ class Resampler:
     def feed(self, x: Samples, marks: Flags | None = None) -> tuple[Signal, Flags]:
         """Input [n] in mV to (output [m] in mV at 125 Hz, marks [m]).
 
-        ``marks`` [n] are bits that an output sample takes over from the input samples beside it; ``MISSING`` is added
-        where the input is missing.
+        ``marks`` [n] are bits that an output sample takes over from the input samples beside it;
+        ``MISSING`` is added where the input is missing.
         """
         if len(x) == 0:
             return np.empty(0), np.empty(0, dtype=np.uint8)
@@ -124,12 +128,16 @@ class Resampler:
         """What is left at the end of the stream; the last value is held to complete it."""
         half = self._design.half
         past, past_marks = self._past.copy(), self._past_marks.copy()
-        out = self._run(np.full(half, past[-1]), np.full(half, past_marks[-1], dtype=np.uint8), limit=self.samples_in)
+        out = self._run(
+            np.full(half, past[-1]), np.full(half, past_marks[-1], dtype=np.uint8), limit=self.samples_in
+        )
         self._past, self._past_marks = past, past_marks
         return out
 
     def skip(self, samples: int) -> int:
-        """After :meth:`flush`: ``samples`` input samples are missing. Returns how many output samples that skips."""
+        """After :meth:`flush`: ``samples`` input samples are missing. Returns how many output samples that
+        skips.
+        """
         self.samples_in += samples
         design = self._design
         start = self.samples_out
@@ -164,7 +172,7 @@ class Resampler:
         return y[:n], y_marks[:n]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _hold(x: Samples, last: float, marks: Flags) -> Signal:
     y = np.empty(len(x))
     for i in range(len(x)):
@@ -177,10 +185,21 @@ def _hold(x: Samples, last: float, marks: Flags) -> Signal:
     return y
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _convolve(
-    x: Signal, flags: Flags, first: int, limit: int, table: Signal, at: int, part: int, step: int, step_part: int,
-    parts: int, reach: int, y: Signal, y_marks: Flags,
+    x: Signal,
+    flags: Flags,
+    first: int,
+    limit: int,
+    table: Signal,
+    at: int,
+    part: int,
+    step: int,
+    step_part: int,
+    parts: int,
+    reach: int,
+    y: Signal,
+    y_marks: Flags,
 ) -> tuple[int, int, int]:
     phases = table.shape[0] - 1
     half = table.shape[1] // 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Signal
 
 LOCAL: Final = 8
@@ -20,7 +20,8 @@ LEAST_KNOWN: Final = 3
 
 SHORTEST: Final = 0.2
 LONGEST: Final = 3.0
-"""An RR interval outside of these, in s, is given but does not enter the median: it tells of a detector's slip or a pause."""
+"""An RR interval outside of these, in s, is given but does not enter the median: it tells of a detector's
+slip or a pause."""
 
 SMALLEST_SCALE: Final = 1e-3
 """``scale`` is never under one microvolt."""
@@ -79,14 +80,16 @@ class Size:
         self._recent = RunningMedian(SIZES)
 
     def beat(self, size: float, *, good: bool) -> float:
-        """The scale for a beat of this ``size``. A beat that is not good is left out while there are better ones."""
+        """The scale for a beat of this ``size``. A beat that is not good is left out while there are
+        better ones.
+        """
         if good:
             self._recent.add(size)
         known = self._recent.value if self._recent.count else size
         return max(known, SMALLEST_SCALE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _median(values: Signal, n: int) -> float:
     if n == 0:
         return np.nan

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecgmon.ecg.beats import cut, locate, size, span
+from ecgmon.ecg.rr import Rhythm, RunningMedian, Size
+from ecgmon.ecg.types import R_INDEX, WINDOW
+
+
+def hump(place: float, height: float = 1.0) -> np.ndarray:
+    return np.asarray(height * np.exp(-0.5 * ((np.arange(400) - place) / 1.8) ** 2))
+
+
+@pytest.mark.parametrize("place", [200.0, 200.3, 203.5, 196.8])
+@pytest.mark.parametrize("height", [1.0, -0.4])
+def test_the_r_peak_is_found_between_samples(place: float, height: float) -> None:
+    at, sign = locate(hump(place, height), 200, 0.0)
+    assert abs(at - place) < 0.1
+    assert sign == np.sign(height)
+
+
+def test_the_usual_sign_decides_between_deflections_of_like_size() -> None:
+    w = hump(196.0, 1.0) + hump(205.0, -1.1)
+    assert round(locate(w, 200, 0.0)[0]) == 205
+    assert round(locate(w, 200, 1.0)[0]) == 196
+
+
+def test_the_size_is_peak_to_peak_of_the_qrs() -> None:
+    assert size(hump(200.0) - hump(206.0, 0.5), 200) == pytest.approx(1.5, abs=0.02)
+
+
+def test_a_centred_window_beyond_the_signal_holds_the_last_value() -> None:
+    w = np.arange(120.0)
+    window = cut(w, 50, "centred", 0.8)
+    assert window[R_INDEX] == 50.0
+    assert (window[:44] == 0.0).all()
+    assert (window[-20:] == 119.0).all()
+
+
+def test_a_kachuee_window_is_scaled_and_padded_with_zeros() -> None:
+    window = cut(hump(100.0) - 0.3, 100, "kachuee", 0.5)
+    assert (window.max(), window.min()) == (1.0, 0.0)
+    assert window[0] == 1.0
+    assert not window[75:].any()
+
+
+def test_a_constant_kachuee_window_is_zero_not_nan() -> None:
+    assert not cut(np.full(400, 2.0), 100, "kachuee", 0.5).any()
+
+
+def test_a_kachuee_window_never_outgrows_its_187_samples() -> None:
+    assert span("kachuee", 10.0) == (0, WINDOW - 1)
+    assert span("kachuee", float("nan")) == (0, 119)
+
+
+def test_rr_is_unknown_for_the_first_beat_and_behind_a_gap() -> None:
+    rhythm = Rhythm()
+    found = [rhythm.beat(t) for t in (1.0, 1.8, 2.6, 3.5)]
+    assert np.isnan(found[0][0])
+    assert [np.isnan(local) for _, local in found] == [True, True, True, False]
+    assert found[3] == pytest.approx((0.9, 0.8))
+    rhythm.restart()
+    rr, local = rhythm.beat(9.0)
+    assert np.isnan(rr)
+    assert local == pytest.approx(0.8)
+
+
+def test_a_pause_does_not_enter_the_usual_rr() -> None:
+    rhythm = Rhythm()
+    for t in (0.0, 0.8, 1.6, 2.4, 7.0, 7.8):
+        rr, local = rhythm.beat(t)
+    assert (rr, local) == pytest.approx((0.8, 0.8))
+
+
+def test_a_running_median_forgets() -> None:
+    median = RunningMedian(3)
+    assert np.isnan(median.value)
+    for value, expected in ((5.0, 5.0), (1.0, 3.0), (9.0, 5.0), (9.0, 9.0), (9.0, 9.0)):
+        median.add(value)
+        assert median.value == expected
+
+
+def test_the_scale_is_robust_and_never_zero() -> None:
+    sizes = Size()
+    assert sizes.beat(0.0, good=False) > 0.0
+    for value in (1.0, 1.1, 30.0, 0.9):
+        scale = sizes.beat(value, good=True)
+    assert scale == pytest.approx(1.05)
+    assert sizes.beat(99.0, good=False) == pytest.approx(1.05)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+Heart = Callable[..., Any]
+Run = Callable[..., Any]
+
+
+def seconds(out: Any, name: str) -> list[int]:
+    return [q.second for q in out.quality if getattr(q, name)]
+
+
+@pytest.mark.parametrize("gain", [0.2, 1.0, 5.0])
+def test_a_clean_heart_is_good_in_every_second(heart: Heart, run: Run, gain: float) -> None:
+    x, _ = heart(360.0)
+    assert all(q.good for q in run((x * np.float32(gain)).astype(np.float32), 360.0).quality)
+
+
+@pytest.mark.parametrize("level", [0.0, -2.5])
+def test_a_line_that_goes_flat_is_recognised_within_three_seconds(
+    heart: Heart, run: Run, level: float
+) -> None:
+    x, _ = heart(360.0)
+    x[20 * 360 : 30 * 360] = level
+    flat = seconds(run(x, 360.0), "flat")
+    assert set(range(23, 30)) <= set(flat)
+    assert min(flat) >= 20
+    assert max(flat) <= 30
+
+
+def test_a_converters_noise_on_a_loose_lead_is_flat(heart: Heart, run: Run) -> None:
+    x, _ = heart(360.0)
+    x[20 * 360 : 30 * 360] = 0.001 * np.random.default_rng(3).standard_normal(3600)
+    assert set(range(23, 30)) <= set(seconds(run(x, 360.0), "flat"))
+
+
+def test_saturation_is_clipping_but_a_beats_top_is_not(heart: Heart, run: Run) -> None:
+    x, _ = heart(360.0)
+    assert seconds(run(x, 360.0), "clipped") == []
+    x[round(20.1 * 360) : round(20.7 * 360)] = 5.0
+    assert seconds(run(x, 360.0), "clipped")[0] == 20
+
+
+@pytest.mark.parametrize("hertz", [20.0, 30.0])
+def test_muscle_noise_as_large_as_the_heart_closes_the_gate(heart: Heart, run: Run, hertz: float) -> None:
+    x, _ = heart(360.0)
+    rng = np.random.default_rng(5)
+    t = np.arange(10 * 360) / 360.0
+    x[20 * 360 : 30 * 360] += (0.8 * np.sin(2 * np.pi * hertz * t) + 0.3 * rng.standard_normal(3600)).astype(
+        np.float32
+    )
+    assert set(range(21, 30)) <= set(seconds(run(x, 360.0), "noisy"))
+
+
+def test_a_leap_of_the_electrode_closes_the_gate(heart: Heart, run: Run) -> None:
+    x, _ = heart(360.0)
+    x[round(25.3 * 360) : round(25.5 * 360)] += 15.0
+    assert 25 in seconds(run(x, 360.0), "noisy")
+
+
+def test_beats_in_bad_signal_are_counted_but_not_good(heart: Heart, run: Run) -> None:
+    x, _ = heart(360.0)
+    x[20 * 360 : 30 * 360] += np.random.default_rng(5).standard_normal(3600).astype(np.float32)
+    beats = run(x, 360.0).beats
+    assert not any(b.good for b in beats if 21 < b.r < 30)
+    assert all(b.good for b in beats if 32 < b.r < 38)
