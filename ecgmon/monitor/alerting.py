@@ -26,18 +26,24 @@ RATE_SECONDS: Final = 10.0
 
 
 class HeartRate:
-    """Median of the last RR intervals, as beats per minute."""
+    """Median of the last RR intervals between good beats, as beats per minute."""
 
     def __init__(self) -> None:
         self._rr: deque[float] = deque(maxlen=RATE_BEATS)
         self._last = -math.inf
+        self._after_good = False
 
     def beat(self, beat: Beat) -> None:
-        self._last = beat.r
-        if math.isfinite(beat.rr):
-            self._rr.append(beat.rr)
-        else:
+        """Take the next beat; one that is not good may be an artefact, and so may the intervals beside it."""
+        if not beat.good:
+            self._after_good = False
+            return
+        if not math.isfinite(beat.rr):
             self._rr.clear()
+        elif self._after_good:
+            self._rr.append(beat.rr)
+        self._after_good = True
+        self._last = beat.r
 
     def at(self, t: float) -> float | None:
         """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""

@@ -12,7 +12,15 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from ecgmon import __version__
@@ -20,6 +28,9 @@ from ecgmon.ecg.types import Alert, Beat, Chunk, ModelRef, Quality, Score
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import DROP_REASONS
 from ecgmon.monitor.totals import Stats, Totals
+
+# A second series for each counter, with the time it was made, is nothing that anyone asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 LATENCY: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 """Seconds; the last bound is where a monitor is of no use any more."""

@@ -14,7 +14,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -42,6 +42,32 @@ def load_scorer(settings: ServeSettings) -> Scorer:
     return Scorer(bundle.load(model.path), model.device, model.false_alerts_per_hour)
 
 
+@contextmanager
+def _handling(numbers: Iterable[signal.Signals], handler: Any) -> Iterator[None]:
+    """Set signal handlers for a while; not where another program's main thread owns the signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def _embedded(port: int) -> Iterator[None]:
+    """Our own broker, started deaf to Ctrl-C, which reaches all processes: it has to take our last alerts."""
+    broker = EmbeddedBroker(port)
+    with _handling([signal.SIGINT], signal.SIG_IGN):
+        broker.start()
+    try:
+        yield
+    finally:
+        broker.stop()
+
+
 class Service:
     """Runs one configuration until a signal, or the end of a finite source."""
 
@@ -53,7 +79,7 @@ class Service:
 
     def run(self) -> int:
         """Returns 0 after a clean end; what is wrong at startup raises its EcgmonError."""
-        with self._stack, self._handling_signals():
+        with self._stack, _handling([signal.SIGTERM, signal.SIGINT], self._on_signal):
             self._startup()
             self._watch()
             return self._shutdown()
@@ -66,7 +92,7 @@ class Service:
         settings = self.settings
         scorer = load_scorer(settings)
         if settings.embedded_broker is not None:
-            self._stack.enter_context(EmbeddedBroker(settings.embedded_broker.port))
+            self._stack.enter_context(_embedded(settings.embedded_broker.port))
         self.sinks: dict[str, Sink] = make_sinks(settings)
         self.source: Source = make_source(settings)
         self.metrics = Metrics(scorer.model_ref, scorer.threshold)
@@ -144,20 +170,6 @@ class Service:
 
     def _metrics_page(self) -> Page:
         return text_page(*self.metrics.page())
-
-    @contextmanager
-    def _handling_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield  # embedded in another program, whose signals are its own
-            return
-        before = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1

@@ -169,7 +169,7 @@ def test_a_clock_correction_between_raised_and_cleared_keeps_id_and_onset() -> N
 def test_heart_rate_is_the_median_of_recent_intervals() -> None:
     rate = HeartRate()
     for i, rr in enumerate([float("nan"), 0.75, 0.75, 1.5, 0.75]):
-        assert rate.at(float(i)) is None or i > 2
+        assert rate.at(float(i)) is None or i > 3
         rate.beat(beat(i, float(i), rr=rr))
     assert rate.at(4.0) == 80.0
 
@@ -182,6 +182,14 @@ def test_there_is_no_heart_rate_across_a_gap_or_long_after_the_last_beat() -> No
     assert rate.at(20.0) is None
     rate.beat(beat(5, 4.0, rr=float("nan")))
     assert rate.at(4.0) is None
+
+
+def test_beats_that_may_be_artefacts_do_not_count_for_the_heart_rate() -> None:
+    rate = HeartRate()
+    for i in range(12):
+        rate.beat(beat(i, i * 0.8, rr=0.8 if i < 6 else 0.2, good=i < 6))
+    assert rate.at(9.0) == 75.0
+    assert rate.at(14.1) is None
 
 
 def test_an_alert_is_plain_json() -> None:
