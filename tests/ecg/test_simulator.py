@@ -171,7 +171,7 @@ def test_artefacts_disturb_their_span_and_leave_the_beats(kind: EventKind) -> No
 
 
 def test_events_come_as_often_as_asked() -> None:
-    _, truth = simulate(36_000, 50, seed=11, rates=EventRates(pvc=60, run=12, noise=20, pause=0, motion=0))
+    _, truth = simulate(18_000, 50, seed=11, rates=EventRates(pvc=120, run=24, noise=40, pause=0, motion=0))
     kinds = [span.kind for span in truth.spans]
     runs = kinds.count("run")
     single = sum(beat.symbol == "V" for beat in truth.beats) - sum(
