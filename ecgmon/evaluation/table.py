@@ -92,7 +92,7 @@ def _facts(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _rate(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.3f} %"
+    return "-" if value is None else f"{100 * value:.3g} %"
 
 
 def _records(result: Evaluation) -> str:
