@@ -60,7 +60,9 @@ def cut(w: Signal, r: int, layout: Layout, rr: float) -> Samples:
     """
     before, after = span(layout, rr)
     window = np.zeros(WINDOW, dtype=np.float32)
-    part = w[np.clip(np.arange(r - before, r + after + 1), 0, len(w) - 1)]
+    part = w[max(0, r - before) : r + after + 1]
+    if len(part) < before + after + 1:
+        part = np.pad(part, (max(0, before - r), max(0, r + after + 1 - len(w))), mode="edge")
     if layout == "kachuee":
         low, high = part.min(), part.max()
         part = (part - low) / (high - low) if high > low else np.zeros(len(part))

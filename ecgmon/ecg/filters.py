@@ -169,10 +169,16 @@ def _subtract_baseline(
             total += smooth[j]
         y[k] = recent[places[3]] - total / len(smooth)
         recent[places[3]] = x[k]
-        places[0] = (places[0] + 1) % len(first[0])
-        places[1] = (places[1] + 1) % len(second[0])
-        places[2] = (places[2] + 1) % len(smooth)
-        places[3] = (places[3] + 1) % len(recent)
+        for j in range(4):
+            places[j] += 1
+        if places[0] == len(first[0]):
+            places[0] = 0
+        if places[1] == len(second[0]):
+            places[1] = 0
+        if places[2] == len(smooth):
+            places[2] = 0
+        if places[3] == len(recent):
+            places[3] = 0
 
 
 @compiled

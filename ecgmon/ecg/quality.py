@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ecgmon.ecg import resample
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Flags, Signal
+from ecgmon.ecg.rr import median
 from ecgmon.ecg.types import FS, Samples
 
 BLOCK: Final = 25
@@ -157,10 +158,7 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal) -> int:
             fast = min(fast, row[2])
     extent = high - low
     seconds = int(s[_SECONDS])
-    usual, largest = extent, extent
-    if seconds > 0:
-        usual = np.median(ranges[: min(seconds, len(ranges))])
-        largest = np.max(ranges[: min(seconds, len(ranges))])
+    usual, largest = _known_ranges(ranges, min(seconds, len(ranges)), extent)
     verdict = 0
     if blocks[(count - 1) % len(blocks), 4] > 0.0:
         verdict |= MISSING
@@ -176,3 +174,14 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal) -> int:
         ranges[seconds % len(ranges)] = extent
         s[_SECONDS] = seconds + 1.0
     return verdict
+
+
+@compiled
+def _known_ranges(ranges: Signal, n: int, extent: float) -> tuple[float, float]:
+    """(median, largest) of the first ``n`` ranges; the present ``extent`` while there are none."""
+    if n == 0:
+        return extent, extent
+    largest = ranges[0]
+    for i in range(1, n):
+        largest = max(largest, ranges[i])
+    return median(ranges, n), largest

@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Flags, Signal
+from ecgmon.ecg.rr import median
 from ecgmon.ecg.types import FS
 
 SEPARATION: Final = 25
@@ -188,10 +189,7 @@ def _candidate(now: float, s: Signal, recent: Signal, pending: Signal, out: Peak
         return
     if s[_PENDING] == len(pending):
         _drop_pending(1, s, pending)
-    i = int(s[_PENDING])
-    pending[i, 0] = at
-    pending[i, 1] = height
-    s[_PENDING] += 1.0
+    _append_pending(at, height, s, pending)
     if s[_LEARNED]:
         _decide(now, s, recent, pending, out)
 
@@ -253,10 +251,10 @@ def _accept(i: int, now: float, s: Signal, recent: Signal, pending: Signal, out:
     if s[_LAST] >= 0.0:
         recent[_INTERVALS, int(s[_RRS]) % _RECENT] = at - s[_LAST]
         s[_RRS] += 1.0
-        s[_RR] = np.median(recent[_INTERVALS, : min(int(s[_RRS]), _RECENT)])
+        s[_RR] = median(recent[_INTERVALS], min(int(s[_RRS]), _RECENT))
     recent[_HEIGHTS, int(s[_BEATS]) % _RECENT] = height
     s[_BEATS] += 1.0
-    s[_SIGNAL] = np.median(recent[_HEIGHTS, : min(int(s[_BEATS]), _RECENT)])
+    s[_SIGNAL] = median(recent[_HEIGHTS], min(int(s[_BEATS]), _RECENT))
     s[_LAST] = at
     s[_LAST_HEIGHT] = height
     _drop_pending(i + 1, s, pending)
@@ -264,6 +262,14 @@ def _accept(i: int, now: float, s: Signal, recent: Signal, pending: Signal, out:
     out[n, 0] = int(at)
     out[n, 1] = int(now)
     s[_FOUND] += 1.0
+
+
+@compiled
+def _append_pending(at: float, height: float, s: Signal, pending: Signal) -> None:
+    i = int(s[_PENDING])
+    pending[i, 0] = at
+    pending[i, 1] = height
+    s[_PENDING] += 1.0
 
 
 @compiled
@@ -289,8 +295,7 @@ def _learn(now: float, s: Signal, recent: Signal, pending: Signal, out: Peaks) -
     _first_levels(held, now, s, recent)
     for i in range(len(held)):
         _search_back(held[i, 0] + SEPARATION, s, recent, pending, out)
-        pending[int(s[_PENDING])] = held[i]
-        s[_PENDING] += 1.0
+        _append_pending(held[i, 0], held[i, 1], s, pending)
         _decide(now, s, recent, pending, out)
     for j in range(int(s[_FOUND])):
         out[j, 1] = int(now)
@@ -305,12 +310,28 @@ def _first_levels(held: Signal, now: float, s: Signal, recent: Signal) -> None:
     for i in range(len(held)):
         part = int((held[i, 0] - s[_START]) / LEARNING_PART)
         tops[part] = max(tops[part], held[i, 1])
-    s[_SIGNAL] = np.median(tops[tops > 0.0])
-    high = held[:, 1] >= LEARNING_HIGH * s[_SIGNAL]
-    if not np.all(high):
-        s[_NOISE] = np.mean(held[~high, 1])
-    places = held[high, 0]
-    if len(places) > 2:
-        s[_RR] = np.median(np.diff(places))
-        recent[_INTERVALS] = s[_RR]
+    known = 0
+    for part in range(len(tops)):
+        if tops[part] > 0.0:
+            tops[known] = tops[part]
+            known += 1
+    s[_SIGNAL] = median(tops, known)
+
+    intervals = np.empty(len(held))
+    last, beats, low, total = 0.0, 0, 0, 0.0
+    for i in range(len(held)):
+        if held[i, 1] < LEARNING_HIGH * s[_SIGNAL]:
+            low += 1
+            total += held[i, 1]
+            continue
+        if beats > 0:
+            intervals[beats - 1] = held[i, 0] - last
+        last = held[i, 0]
+        beats += 1
+    if low > 0:
+        s[_NOISE] = total / low
+    if beats > 2:
+        s[_RR] = median(intervals, beats - 1)
+        for i in range(_RECENT):
+            recent[_INTERVALS, i] = s[_RR]
         s[_RRS] = _RECENT

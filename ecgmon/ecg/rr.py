@@ -34,18 +34,13 @@ class RunningMedian:
         self._values = np.zeros(length)
         self.count = 0
         """Values seen so far."""
+        self.value = np.nan
+        """NaN while nothing is known."""
 
     def add(self, value: float) -> None:
         self._values[self.count % len(self._values)] = value
         self.count += 1
-
-    def clear(self) -> None:
-        self.count = 0
-
-    @property
-    def value(self) -> float:
-        """NaN while nothing is known."""
-        return float(_median(self._values, min(self.count, len(self._values))))
+        self.value = float(median(self._values, min(self.count, len(self._values))))
 
 
 class Rhythm:
@@ -90,8 +85,18 @@ class Size:
 
 
 @compiled
-def _median(values: Signal, n: int) -> float:
+def median(values: Signal, n: int) -> float:
+    """Median of the first ``n`` of a few ``values``; NaN of none.
+
+    By insertion: for so few it is as quick as numpy's, and compiles in a tenth of the time.
+    """
     if n == 0:
         return np.nan
-    ordered = np.sort(values[:n])
-    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2.0  # type: ignore[no-any-return]
+    ordered = np.empty(n)
+    for i in range(n):
+        j = i
+        while j > 0 and ordered[j - 1] > values[i]:
+            ordered[j] = ordered[j - 1]
+            j -= 1
+        ordered[j] = values[i]
+    return float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2.0)
