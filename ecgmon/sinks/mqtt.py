@@ -27,7 +27,8 @@ from ecgmon.errors import PayloadError
 from ecgmon.sinks.base import State
 from ecgmon.sinks.outbox import Outbox
 from ecgmon.transport.broker import BrokerSettings
-from ecgmon.transport.connection import Connection, Handlers, Message, Presence
+from ecgmon.transport.connection import Connection
+from ecgmon.transport.messages import Handlers, Message, Presence
 from ecgmon.transport.payloads import encode_alert, encode_map
 from ecgmon.transport.topics import PREFIX, OwnTopics
 

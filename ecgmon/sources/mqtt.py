@@ -6,9 +6,10 @@ session delivers again what was not finished when the program was killed.
 
 At each bound: a message that is no valid chunk is counted by reason, logged at most once a minute for each
 reason, and acknowledged, since it would be no better the next time. When the queue is full the oldest chunk
-is dropped, counted and acknowledged: a monitor that falls behind must see the present. How much a broker
-sends ahead of our acknowledgements is its own limit: 20 messages at Mosquitto's default
-(``max_inflight_messages``), which this source raises to 1000 with protocol 5.
+is dropped, counted and acknowledged: a monitor that falls behind must see the present. A broker has bounds of
+its own. Mosquitto sends 20 messages ahead of our acknowledgements (``max_inflight_messages``; with protocol 5
+this source asks for 1000), keeps 1000 more (``max_queued_messages``) and then drops silently; what it dropped
+shows as gaps in ``seq``. Raise both on a ward's broker.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from ecgmon.config import Settings
 from ecgmon.ecg.types import Chunk
 from ecgmon.errors import PayloadError
 from ecgmon.transport.broker import BrokerSettings
-from ecgmon.transport.connection import Connection, Handlers, Incoming
-from ecgmon.transport.payloads import Limits, decode
+from ecgmon.transport.connection import Connection
+from ecgmon.transport.limits import Limits
+from ecgmon.transport.messages import Handlers, Incoming
+from ecgmon.transport.payloads import decode
 from ecgmon.transport.topics import SAMPLES_TEMPLATE, SampleTopics
 
 log = logging.getLogger(__name__)
@@ -114,7 +117,7 @@ class MqttSource:
         """Running totals by what became of it and why, for the metrics; every key is from a bounded set.
 
         ``received``: ``messages``, ``bytes``; ``rejected``: a reason of
-        :data:`~ecgmon.transport.payloads.REASONS`; ``dropped``: ``queue-full``; ``now``: ``queued`` chunks,
+        :data:`~ecgmon.transport.limits.REASONS`; ``dropped``: ``queue-full``; ``now``: ``queued`` chunks,
         ``connected`` 0 or 1, ``attempts`` to connect.
         """
         return {

@@ -19,8 +19,6 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -32,6 +30,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ecgmon.errors import EcgmonError, TransportError
 from ecgmon.transport.broker import BrokerSettings, explain
+from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
 log = logging.getLogger(__name__)
 
@@ -43,51 +42,6 @@ SESSION_EXPIRY_SECONDS: Final = 3600
 
 RECEIVE_MAXIMUM: Final = 1000
 """Unacknowledged messages that an MQTT 5 broker may send us at once; a 3.1.1 broker has its own limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message to publish."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """Retained words about ourselves on ``topic``: when we come, go, or are lost (the will)."""
-
-    topic: str
-    online: bytes
-    offline: bytes
-    lost: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One message received. ``acknowledge`` may be called from any thread, once."""
-
-    topic: str
-    payload: bytes
-    acknowledge: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the owner wants to hear; all are called on the connection's thread.
-
-    message     one message came
-    up          the broker has accepted us, and the subscription if there is one
-    down        the connection is gone; nothing that was in flight will be acknowledged any more
-    delivered   the broker has acknowledged the message of this number
-    """
-
-    message: Callable[[Incoming], None] = lambda _: None
-    up: Callable[[], None] = lambda: None
-    down: Callable[[], None] = lambda: None
-    delivered: Callable[[int], None] = lambda _: None
 
 
 class Connection:

@@ -10,8 +10,9 @@ Binary, little-endian: ``"ECG1"``, u8 flags (0), u8 leads, u16 samples per lead,
 microvolts per step, f64 t, then per lead an 8-byte name (UTF-8, NUL-padded), then int16 samples lead by lead.
 The lowest value, -32768, marks a missing sample, as in WFDB's format 16.
 
-What comes from the network is refused with :class:`PayloadError` and one of :data:`REASONS`, never with
-another exception, and its size is checked before memory is taken for it.
+What comes from the network is refused with :class:`PayloadError` and one of
+:data:`~ecgmon.transport.limits.REASONS`, never with another exception, and its size is checked before memory
+is taken for it.
 """
 
 from __future__ import annotations
@@ -26,53 +27,28 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ecgmon.config import Settings
 from ecgmon.ecg.types import Alert, Chunk, Samples
 from ecgmon.errors import PayloadError
+from ecgmon.transport.limits import (
+    DEFAULT_LIMITS,
+    MAX_MILLIVOLT,
+    Limits,
+    check_amplitude,
+    check_counts,
+    check_head,
+    checked_names,
+)
 
 Form = Literal["json", "msgpack", "binary"]
 T = TypeVar("T")
 
-REASONS: Final = (
-    "stream",  # the topic does not name a stream
-    "size",  # more bytes, leads or samples than the limits allow
-    "format",  # neither of the three forms, cut short, or with bytes left over
-    "field",  # a key is missing or of the wrong type
-    "fs",  # sampling rate out of range
-    "time",  # t is no plausible UTC time in seconds
-    "unit",  # a unit other than mV, uV, V
-    "leads",  # no lead, a lead without a usable name, one name twice
-    "samples",  # no sample, leads of unequal length, a value that is no number or beyond any electrode
-)
-"""Every reason that a :class:`PayloadError` of this package carries: a bounded set, fit for a label."""
-
 MAGIC: Final = b"ECG1"
 MISSING: Final = -32_768
-MAX_T: Final = 4_102_444_800.0
-"""The year 2100: a larger ``t`` is in milliseconds or broken."""
-MAX_MILLIVOLT: Final = 5_000.0
-"""Beyond any amplifier on skin (electrode offsets reach 0.3 V); catches converter steps sent as millivolt."""
-MAX_LEAD_NAME: Final = 32
 
 _HEADER: Final = struct.Struct("<4sBBHIffd")
 _TO_MILLIVOLT: Final = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}
 _USUAL_STEPS: Final = (5.0, 1.0, 2.5, 10.0, 0.5, 1.25, 2.0, 4.0, 0.25, 0.1)
 _FIELD_REASONS: Final = {"fs": "fs", "t": "time", "unit": "unit", "leads": "leads"}
-
-
-class Limits(Settings, frozen=True):
-    """How large one message may be."""
-
-    max_bytes: Annotated[int, Meta(ge=64, le=64_000_000, description="bytes in one message")] = 1_000_000
-    max_leads: Annotated[int, Meta(ge=1, le=255, description="leads in one message")] = 32
-    max_samples: Annotated[int, Meta(ge=1, le=1_000_000, description="samples a lead in one message")] = (
-        65_535
-    )
-    min_fs: Annotated[float, Meta(ge=100, le=1000, description="lowest sampling rate, Hz")] = 100.0
-    max_fs: Annotated[float, Meta(ge=100, le=1000, description="highest sampling rate, Hz")] = 1000.0
-
-
-DEFAULT_LIMITS: Final = Limits()
 
 
 class _Envelope(msgspec.Struct):
@@ -94,7 +70,7 @@ _ALERT: Final = msgspec.json.Decoder(Alert)
 def decode(payload: bytes, *, stream: str, limits: Limits = DEFAULT_LIMITS) -> Chunk:
     """One message to a chunk of ``stream``: [leads, n] float32 in mV, NaN = missing. No ``ack`` is set.
 
-    Raises :class:`PayloadError` with one of :data:`REASONS`.
+    Raises :class:`PayloadError` with one of :data:`~ecgmon.transport.limits.REASONS`.
     """
     if len(payload) > limits.max_bytes:
         raise PayloadError("size", f"{len(payload)} bytes; at most {limits.max_bytes} are taken")
@@ -209,8 +185,8 @@ def _decode_binary(payload: bytes, stream: str, limits: Limits) -> Chunk:
     _, flags, leads, n, seq, fs, step, t = _HEADER.unpack_from(payload)
     if flags:
         raise PayloadError("format", f"binary message with flags {flags:#04x}; only 0 is known")
-    _check_head(fs, t, limits)
-    _check_counts(leads, [n] * leads, limits)
+    check_head(fs, t, limits)
+    check_counts(leads, [n] * leads, limits)
     expected = _HEADER.size + leads * (8 + 2 * n)
     if len(payload) != expected:
         raise PayloadError("format", f"{leads} leads of {n} samples: {expected} bytes, not {len(payload)}")
@@ -223,8 +199,8 @@ def _decode_binary(payload: bytes, stream: str, limits: Limits) -> Chunk:
         raise PayloadError("leads", f"lead names {raw!r} are not UTF-8") from None
     steps = np.frombuffer(payload, "<i2", offset=_HEADER.size + 8 * leads).reshape(leads, n)
     if 32_768 * step > MAX_MILLIVOLT * 1e3:
-        _check_amplitude(np.abs(np.where(steps == MISSING, 0, steps)).max() * step / 1e3)
-    return Chunk(stream, fs, _checked_names(names), _from_steps(steps, step), t, seq)
+        check_amplitude(np.abs(np.where(steps == MISSING, 0, steps)).max() * step / 1e3)
+    return Chunk(stream, fs, checked_names(names), _from_steps(steps, step), t, seq)
 
 
 def _decode_map(
@@ -238,13 +214,13 @@ def _decode_map(
     scale = _TO_MILLIVOLT.get(envelope.unit)
     if scale is None:
         raise PayloadError("unit", f"unit {envelope.unit[:16]!a}; known are mV, uV and V")
-    _check_head(envelope.fs, envelope.t, limits)
-    names = _checked_names(list(envelope.leads))
+    check_head(envelope.fs, envelope.t, limits)
+    names = checked_names(list(envelope.leads))
     raw = [bytes(value) for value in envelope.leads.values()]
-    _check_counts(len(names), [_count(value) for value in raw], limits)
+    check_counts(len(names), [_count(value) for value in raw], limits)
     with np.errstate(over="ignore", invalid="ignore"):  # infinite: refused; signalling NaN: missing
         samples = np.array([_guarded(lead, value, "samples") for value in raw], dtype=np.float64) * scale
-    _check_amplitude(float(np.nanmax(np.abs(samples), initial=0.0)))
+    check_amplitude(float(np.nanmax(np.abs(samples), initial=0.0)))
     return Chunk(stream, envelope.fs, names, samples.astype(np.float32), envelope.t, envelope.seq)
 
 
@@ -258,42 +234,6 @@ def _count(raw: bytes) -> int:
     if first in {0xDC, 0xDD}:
         return int.from_bytes(raw[1 : 3 if first == 0xDC else 5], "big")
     raise PayloadError("samples", "a lead is not a list of numbers")
-
-
-def _check_head(fs: float, t: float, limits: Limits) -> None:
-    if not limits.min_fs <= fs <= limits.max_fs:
-        raise PayloadError("fs", f"fs {fs:g} Hz; {limits.min_fs:g} to {limits.max_fs:g} Hz are taken")
-    if not 0 <= t < MAX_T:
-        hint = "; seconds are expected, not milliseconds" if MAX_T <= t < math.inf else ""
-        raise PayloadError("time", f"t {t:g} is no UTC time in seconds{hint}")
-
-
-def _check_counts(leads: int, counts: list[int], limits: Limits) -> None:
-    if not leads:
-        raise PayloadError("leads", "no lead")
-    if leads > limits.max_leads:
-        raise PayloadError("size", f"{leads} leads; at most {limits.max_leads} are taken")
-    if max(counts) > limits.max_samples:
-        raise PayloadError("size", f"{max(counts)} samples in a lead; at most {limits.max_samples} are taken")
-    if min(counts) != max(counts):
-        raise PayloadError("samples", f"leads of unequal length: {min(counts)} and {max(counts)} samples")
-    if not counts[0]:
-        raise PayloadError("samples", "no sample")
-
-
-def _check_amplitude(largest: float) -> None:
-    if not largest <= MAX_MILLIVOLT:
-        raise PayloadError("samples", f"a sample of {largest:g} mV; is the unit right?")
-
-
-def _checked_names(names: list[str]) -> tuple[str, ...]:
-    for name in names:
-        if not (0 < len(name) <= MAX_LEAD_NAME and name.isprintable()):
-            shown = name[:MAX_LEAD_NAME]
-            raise PayloadError("leads", f"lead name {shown!a}; 1 to {MAX_LEAD_NAME} printable characters")
-    if len(set(names)) != len(names):
-        raise PayloadError("leads", f"one lead name twice among {names}")
-    return tuple(names)
 
 
 def _guarded(

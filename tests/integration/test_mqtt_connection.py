@@ -17,7 +17,8 @@ import pytest
 
 from ecgmon.errors import TransportError
 from ecgmon.transport.broker import BrokerSettings, TlsSettings
-from ecgmon.transport.connection import Connection, Handlers, Incoming, Message, Presence
+from ecgmon.transport.connection import Connection
+from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
 Broker = Any  # the fixture's class lives in conftest.py, which cannot be imported
 

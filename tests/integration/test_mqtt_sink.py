@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from ecgmon.ecg.types import Alert, ModelRef
 from ecgmon.sinks.mqtt import MqttSink, MqttSinkSettings
 from ecgmon.transport.broker import BrokerSettings
-from ecgmon.transport.connection import Connection, Handlers, Incoming
+from ecgmon.transport.connection import Connection
+from ecgmon.transport.messages import Handlers, Incoming
 from ecgmon.transport.payloads import decode_alert
 
 Broker = Any  # the fixture's class lives in conftest.py, which cannot be imported

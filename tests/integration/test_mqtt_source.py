@@ -12,7 +12,8 @@ import pytest
 from ecgmon.ecg.types import Chunk
 from ecgmon.sources.mqtt import MqttSettings, MqttSource
 from ecgmon.transport.broker import BrokerSettings
-from ecgmon.transport.connection import Connection, Handlers, Message
+from ecgmon.transport.connection import Connection
+from ecgmon.transport.messages import Handlers, Message
 from ecgmon.transport.payloads import Form, encode
 from ecgmon.transport.topics import SampleTopics
 

@@ -14,7 +14,7 @@ from ecgmon.ecg.types import Chunk
 from ecgmon.errors import ConfigError, TransportError
 from ecgmon.sources.mqtt import MqttSettings, MqttSource
 from ecgmon.transport.broker import BrokerSettings
-from ecgmon.transport.connection import Incoming
+from ecgmon.transport.messages import Incoming
 from ecgmon.transport.payloads import encode_binary
 
 NOBODY = BrokerSettings(url="mqtt://127.0.0.1:1")

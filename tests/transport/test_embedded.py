@@ -10,8 +10,9 @@ import pytest
 
 from ecgmon.errors import DependencyError, TransportError
 from ecgmon.transport.broker import BrokerSettings
-from ecgmon.transport.connection import Connection, Handlers, Message
+from ecgmon.transport.connection import Connection
 from ecgmon.transport.embedded import EmbeddedBroker
+from ecgmon.transport.messages import Handlers, Message
 
 
 def test_it_delivers_retained_messages_to_those_who_come_later() -> None:

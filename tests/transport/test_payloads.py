@@ -15,11 +15,10 @@ from hypothesis.extra import numpy as hnp
 
 from ecgmon.ecg.types import Alert, Chunk, Evidence, ModelRef
 from ecgmon.errors import PayloadError
+from ecgmon.transport.limits import REASONS, Limits
 from ecgmon.transport.payloads import (
     MISSING,
-    REASONS,
     Form,
-    Limits,
     decode,
     decode_alert,
     encode,

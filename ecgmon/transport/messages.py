@@ -1,0 +1,51 @@
+"""What a connection carries and tells: messages both ways, presence, and the owner's handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to publish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Retained words about ourselves on ``topic``: when we come, go, or are lost (the will)."""
+
+    topic: str
+    online: bytes
+    offline: bytes
+    lost: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message received. ``acknowledge`` may be called from any thread, once."""
+
+    topic: str
+    payload: bytes
+    acknowledge: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the owner wants to hear; all are called on the connection's thread.
+
+    message     one message came
+    up          the broker has accepted us, and the subscription if there is one
+    down        the connection is gone; nothing that was in flight will be acknowledged any more
+    delivered   the broker has acknowledged the message of this number
+    """
+
+    message: Callable[[Incoming], None] = lambda _: None
+    up: Callable[[], None] = lambda: None
+    down: Callable[[], None] = lambda: None
+    delivered: Callable[[int], None] = lambda _: None
