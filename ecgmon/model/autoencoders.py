@@ -26,6 +26,8 @@ from ecgmon.ecg.types import WINDOW
 PADDED = 192
 LEFT = (PADDED - WINDOW) // 2
 RIGHT = PADDED - WINDOW - LEFT
+PLACE = 16
+"""Numbers that tell a writing LSTM which step it is at."""
 
 Kernel = Annotated[int, Meta(ge=3, le=31, description="samples a filter spans; odd")]
 
@@ -270,7 +272,9 @@ class _Reader(nn.Module):
     def __init__(self, width: int, hidden: int, layers: int, bidirectional: bool) -> None:
         super().__init__()
         self.directions = 1 + bidirectional
-        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, bidirectional=bidirectional)
+        self.lstm = _remembering(
+            nn.LSTM(width, hidden, layers, batch_first=True, bidirectional=bidirectional)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         _, (state, _) = self.lstm(x)  # [layers * directions, n, hidden]
@@ -278,20 +282,33 @@ class _Reader(nn.Module):
 
 
 class _Writer(nn.Module):
-    """The latent vector repeated at every step through an LSTM: [n, latent] to [n, steps, hidden].
+    """The latent vector through an LSTM, once for each step: [n, latent] to [n, steps, hidden].
 
     A repeated vector instead of the sequence written so far (Malhotra et al. 2016 feed the output back) lets
-    the fused kernel run all steps in one call.
+    the fused kernel run all steps in one call. Beside it each step is told its place by a learned vector;
+    without one the LSTM has to count, and learned little more than the average beat in the time in which it
+    now restores each.
     """
 
     def __init__(self, latent: int, hidden: int, layers: int, steps: int) -> None:
         super().__init__()
-        self.steps = steps
-        self.lstm = nn.LSTM(latent, hidden, layers, batch_first=True)
+        self.places = nn.Parameter(0.5 * torch.randn(steps, PLACE))
+        self.lstm = _remembering(nn.LSTM(latent + PLACE, hidden, layers, batch_first=True))
 
     def forward(self, latent: Tensor) -> Tensor:
-        written: Tensor = self.lstm(latent.unsqueeze(1).expand(-1, self.steps, -1))[0]
+        n, steps = len(latent), len(self.places)
+        told = torch.cat((latent.unsqueeze(1).expand(-1, steps, -1), self.places.expand(n, -1, -1)), dim=2)
+        written: Tensor = self.lstm(told)[0]
         return written
+
+
+def _remembering(lstm: nn.LSTM) -> nn.LSTM:
+    """With forget gates that start open, so that gradients reach the first steps (Jozefowicz et al. 2015)."""
+    with torch.no_grad():
+        for name, bias in lstm.named_parameters():
+            if name.startswith("bias_ih"):
+                bias[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
+    return lstm
 
 
 class _Transpose(nn.Module):

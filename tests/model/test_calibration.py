@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from ecgmon.ecg.episodes import EpisodeSettings
+from ecgmon.errors import EcgmonError
+from ecgmon.model.calibration import (
+    Calibration,
+    CalibrationSettings,
+    Method,
+    ScoredRecord,
+    best_f_beta,
+    calibrate,
+    calibrate_windows,
+    false_alerts_per_hour,
+)
+
+
+def stream(
+    patient: str, n: int = 3000, seed: int = 0, odd_share: float = 0.02, shift: float = 0.0
+) -> ScoredRecord:
+    """A patient with 0.8 s between beats; anomalous beats score higher."""
+    rng = np.random.default_rng([seed, *patient.encode()])
+    odd = rng.random(n) < odd_share
+    scores = np.asarray(rng.gamma(2, size=n) + shift + 8 * odd, np.float64)
+    times = 0.8 * np.arange(1, n + 1)
+    return ScoredRecord(patient, times, scores, ["V" if o else "N" for o in odd], float(times[-1]) / 3600)
+
+
+PATIENTS = [stream(name) for name in ("a", "b", "c", "d")]
+
+
+@pytest.mark.parametrize("method", ["conformal", "quantile", "peaks-over-threshold"])
+@pytest.mark.parametrize("requested", [1.0, 5.0, 20.0])
+def test_threshold_honours_the_request_and_uses_it(method: Method, requested: float) -> None:
+    calibration = calibrate(PATIENTS, CalibrationSettings(method=method, false_alerts_per_hour=requested))
+    assert calibration.info.realised <= requested
+    finer = calibration.grid[np.searchsorted(calibration.grid, calibration.threshold) + 1]
+    p = [calibration.p_value(r.scores) for r in PATIENTS]
+    looser = np.mean([_false(r, v, float(finer)) for r, v in zip(PATIENTS, p, strict=True)])
+    assert looser > requested
+
+
+def _false(record: ScoredRecord, p: np.ndarray[tuple[int], np.dtype[np.float64]], threshold: float) -> float:
+    kept = record.times >= 300
+    later = ScoredRecord(
+        record.patient,
+        record.times[kept],
+        record.scores[kept],
+        list(np.array(record.labels)[kept]),
+        record.hours - 300 / 3600,
+    )
+    return false_alerts_per_hour([later], [p[kept]], threshold, EpisodeSettings())
+
+
+def test_request_made_later_agrees_with_the_one_at_calibration() -> None:
+    first = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=2.0))
+    second = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=10.0))
+    assert first.threshold_for(10.0) == second.threshold
+    assert first.threshold < second.threshold
+
+
+def test_table_rises_and_stays_within_each_request() -> None:
+    table = calibrate(PATIENTS, CalibrationSettings()).info.table
+    assert all(row.realised <= row.requested for row in table)
+    assert all(a.threshold <= b.threshold for a, b in pairwise(table))
+
+
+def test_alert_is_false_unless_an_anomalous_beat_lies_within_150_ms_of_its_span() -> None:
+    times = np.arange(1.0, 201.0)
+    p = np.ones(200)
+    p[[20, 21, 22, 60, 61, 62, 100, 101, 102]] = 0.001
+    rule = EpisodeSettings()
+
+    def rate(anomaly: float) -> float:
+        order = np.argsort([*times, anomaly], kind="stable")
+        record = ScoredRecord(
+            "a",
+            np.array([*times, anomaly])[order],
+            np.ones(201),
+            list(np.array(["N"] * 200 + ["V"])[order]),
+            2.0,
+        )
+        return false_alerts_per_hour([record], [np.array([*p, 1.0])[order]], 0.01, rule) * 2.0
+
+    assert rate(150.0) == 3  # the anomaly is far from all three
+    assert rate(21.5) == 2
+    assert rate(61.0 - 0.149) == 2
+    assert rate(61.0 - 0.151) == 3
+    assert rate(63.0 + 0.149) == 2
+    assert rate(63.0 + 0.151) == 3
+
+
+def test_rate_is_the_mean_over_patients_not_over_hours() -> None:
+    times = np.arange(1.0, 101.0)
+    p = np.ones(100)
+    p[10:13] = 0.001
+    quiet = ScoredRecord("quiet", times, np.ones(100), ["N"] * 100, 9.0)
+    loud = ScoredRecord("loud", times, np.ones(100), ["N"] * 100, 1.0)
+    assert false_alerts_per_hour([quiet, loud], [np.ones(100), p], 0.01, EpisodeSettings()) == pytest.approx(
+        0.5
+    )
+
+
+def test_conformal_gives_patients_the_same_weight_and_quantile_gives_it_to_beats() -> None:
+    few, many = stream("few", n=500, shift=20.0, odd_share=0), stream("many", n=20_000, odd_share=0)
+    by_patient = calibrate([few, many], CalibrationSettings()).p_value([19.0])[0]
+    by_beat = calibrate([few, many], CalibrationSettings(method="quantile")).p_value([19.0])[0]
+    assert by_patient == pytest.approx(0.5, abs=0.01)
+    assert by_beat < 0.02
+
+
+def test_quantile_ends_at_one_in_the_number_of_beats_and_the_tail_goes_on() -> None:
+    settings = CalibrationSettings(learning_seconds=0)
+    counted = calibrate(PATIENTS, CalibrationSettings(method="quantile", learning_seconds=0))
+    assert counted.p_value([100.0])[0] == pytest.approx(1 / (counted.info.beats + 1))
+    assert calibrate(PATIENTS, settings).p_value([100.0])[0] < 1e-9
+
+
+def test_beats_that_are_anomalous_unknown_or_not_scored_shape_no_p_value() -> None:
+    base = stream("a", odd_share=0)
+    marked = ScoredRecord(
+        "a",
+        base.times,
+        np.where(np.arange(3000) % 3 == 0, np.nan, base.scores),
+        ["V" if i % 3 == 1 else "" if i % 7 == 0 else "N" for i in range(3000)],
+        base.hours,
+    )
+    keep = [i for i in range(3000) if i % 3 == 2 and i % 7]
+    alone = ScoredRecord("a", base.times[keep], base.scores[keep], ["N"] * len(keep), base.hours)
+    grid = np.linspace(0, 15, 100)
+    settings = CalibrationSettings(learning_seconds=0)
+    np.testing.assert_array_equal(
+        calibrate([marked], settings).p_value(grid), calibrate([alone], settings).p_value(grid)
+    )
+
+
+def test_learning_time_is_left_out() -> None:
+    record = stream("a", odd_share=0)
+    loud = record.scores.copy()
+    loud[record.times < 300] += 100
+    noisy_start = ScoredRecord("a", record.times, loud, record.labels, record.hours)
+    assert (
+        calibrate([noisy_start], CalibrationSettings()).threshold
+        == calibrate([record], CalibrationSettings()).threshold
+    )
+
+
+def test_f_beta_is_the_best_of_all_thresholds() -> None:
+    rng = np.random.default_rng(0)
+    odd = rng.random(300) < 0.3
+    p = np.asarray(np.round(np.where(odd, rng.beta(1, 4, 300), rng.random(300)), 2), np.float64)
+
+    def f(threshold: float, beta: float) -> float:
+        called = p <= threshold
+        hits = np.sum(called & odd)
+        return float((1 + beta**2) * hits / (called.sum() + beta**2 * odd.sum()))
+
+    for beta in (0.5, 1.0, 2.0):
+        best = best_f_beta(p, odd, beta)
+        assert f(best, beta) == pytest.approx(max(f(float(t), beta) for t in np.unique(p)))
+    assert best_f_beta(p, odd, 0.5) < best_f_beta(p, odd, 2.0)
+
+
+def test_f_beta_without_labelled_anomalies_says_what_to_do() -> None:
+    with pytest.raises(EcgmonError, match=r"needs labelled anomalous beats.*use 'conformal'"):
+        calibrate([stream("a", odd_share=0)], CalibrationSettings(method="f-beta"))
+    scores = np.random.default_rng(0).gamma(2, size=100)
+    with pytest.raises(EcgmonError, match="needs labelled anomalous beats"):
+        calibrate_windows(scores, np.zeros(100, np.bool_), None, CalibrationSettings(method="f-beta"))
+
+
+@pytest.mark.parametrize(
+    "records", [[], [ScoredRecord("a", np.array([400.0]), np.array([np.nan]), ["N"], 1.0)]]
+)
+def test_nothing_scored_is_one_clear_error(records: list[ScoredRecord]) -> None:
+    with pytest.raises(EcgmonError, match="no normal beat has a score"):
+        calibrate(records, CalibrationSettings())
+
+
+def test_request_that_the_hours_cannot_show_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        calibration = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=0.01))
+    assert "cannot be told from none" in caplog.text
+    assert calibration.info.realised == 0
+
+
+def test_windows_get_the_share_that_was_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    odd = rng.random(5000) < 0.1
+    scores = rng.gamma(2, size=5000) + 5 * odd
+    calibration = calibrate_windows(scores, odd, None, CalibrationSettings(false_positive_rate=0.05))
+    assert calibration.info.realised == pytest.approx(0.05, abs=0.002)
+    fresh = calibration.p_value(rng.gamma(2, size=20_000))
+    assert np.mean(fresh <= calibration.threshold) == pytest.approx(0.05, abs=0.01)
+
+
+def test_calibration_travels_as_metadata_and_arrays() -> None:
+    calibration = calibrate(PATIENTS, CalibrationSettings())
+    again = Calibration.from_parts(calibration.info, calibration.tensors())
+    grid = np.linspace(0, 40, 200)
+    np.testing.assert_array_equal(again.p_value(grid), calibration.p_value(grid))
+    assert [again.threshold_for(r) for r in (0.1, 1, 9)] == [
+        calibration.threshold_for(r) for r in (0.1, 1, 9)
+    ]
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    calibration = calibrate(PATIENTS, CalibrationSettings())
+    arrays = calibration.tensors()
+    with pytest.raises(ValueError, match="'grid' and 'rates'"):
+        Calibration.from_parts(calibration.info, {**arrays, "rates": arrays["rates"][1:]})
