@@ -119,7 +119,9 @@ class Frontend:
         self._rhythm = Rhythm()
         self._size = Size()
         self._marks = _Track(np.uint8)
+        self._signal = _Track(np.float64)
         self._window = _Track(np.float64)
+        self._qrs = _Track(np.float64)
         self._blocker = Blocker()
         self._humps: deque[tuple[int, int]] = deque()  # (place, sample of the 125 Hz grid that decided it)
         if r_peaks is not None:
@@ -174,8 +176,8 @@ class Frontend:
             self._humps.clear()
         self._mark_missing(begin, out)
         self._begin = begin
-        self._marks.restart(begin)
-        self._window.restart(begin)
+        for track in (self._marks, self._signal, self._window, self._qrs):
+            track.restart(begin)
         self._detector.restart(begin)
         self._blocker.restart()
         self._judge.restart(begin, beside_gap=begin > end)
@@ -196,9 +198,11 @@ class Frontend:
 
     def _advance(self, y: Signal, marks: Flags) -> None:
         self._marks.add(marks)
+        self._signal.add(y)
         self._window.add(self._baseline.feed(y))
+        envelope = self._envelope.feed(y)
+        self._qrs.add(envelope)
         if self._detects:
-            envelope = self._envelope.feed(y)
             self._decided(self._detector.feed(envelope, self._blocker.feed(marks)))
 
     def _decided(self, peaks: NDArray[np.int64]) -> None:
@@ -208,8 +212,9 @@ class Frontend:
         out = Output()
         y, marks = self._resampler.flush()
         self._advance(y, marks)
+        envelope = self._envelope.flush()
+        self._qrs.add(envelope)
         if self._detects:
-            envelope = self._envelope.flush()
             self._decided(self._detector.feed(envelope, self._blocker.flush(len(envelope))))
             self._decided(self._detector.flush())
         self._window.add(self._baseline.flush())
@@ -219,7 +224,9 @@ class Frontend:
 
     def _judge_blocks(self, out: Output, *, finish: bool = False) -> None:
         first, end = self._judge.at, self._window.end
-        verdicts = self._judge.feed(self._window.get(first, end), self._marks.get(first, end))
+        w = self._window.get(first, end)
+        wander = self._signal.get(first, end) - w
+        verdicts = self._judge.feed(w, wander, self._qrs.get(first, end), self._marks.get(first, end))
         block = first // BLOCK
         for bits in verdicts.tolist():
             self._verdict(block, bits, out)

@@ -9,8 +9,8 @@ flat      for 2 s the signal stayed within 10 microvolt, or within 2 % of the la
 clipped   for a tenth of a second in all, within one second, the input repeated exactly its largest or
           smallest value so far, in runs of 40 ms or more.
 noisy     between the beats, the fast part of the signal (second difference: above 20 Hz or so) is large
-          against the signal's range (muscle, mains), or the range leapt far above that of the last minute
-          (electrode motion).
+          against the signal's range (muscle, mains); or the range leapt far above that of the last minute; or
+          the baseline wanders while the QRS band is busy between the beats, for seconds (electrode motion).
 missing   a sample was missing.
 """
 
@@ -39,6 +39,13 @@ FAST_SHARE: Final = 0.07
 LEAP: Final = 6.0
 """Limits of the text above: mV, shares of the range, multiple of the usual range."""
 
+BACKGROUND_SHARE: Final = 0.13
+BACKGROUND_RHYTHM: Final = 0.30
+WANDER_SHARE: Final = 0.20
+MOTION_TIME: Final = 6.0
+"""Electrode motion: lowest and highest background as a share of the envelope's peak, least wander as a share
+of the usual range, and the time over which they are averaged, in s."""
+
 CLIP_RUN: Final = 0.040
 """A run of equal extreme values that is no plateau of a wave, in s."""
 
@@ -48,7 +55,10 @@ FLAT, CLIPPED, NOISY, MISSING = 1, 2, 4, 8
 _MINUTE: Final = 60
 _HISTORY: Final = 2 * BLOCKS
 _LOW, _HIGH, _FAST, _CLIPS, _MISSED, _VALUE, _BEFORE, _STARTED, _COUNT, _SECONDS = range(10)
-_SIZE: Final = 10
+_WANDER_LOW, _WANDER_HIGH, _PEAK, _BACKGROUND, _WANDER = range(10, 15)
+_SIZE: Final = 15
+# of a block
+_LOWEST, _HIGHEST, _FASTNESS, _CLIPPED, _MISSING, _WLOW, _WHIGH, _TOP, _MIDDLE = range(9)
 
 
 class Clipping:
@@ -80,17 +90,19 @@ class Judge:
         """Grid index of the next sample."""
         self._state = np.zeros(_SIZE)
         self._state[_MISSED] = float(beside_gap and at % BLOCK != 0)
-        # of a block: lowest, highest, mean fast part, samples clipped, samples missing
-        self._blocks = np.zeros((_HISTORY, 5))
+        self._blocks = np.zeros((_HISTORY, 9))
+        self._envelope = np.zeros(BLOCK)
         self._ranges = np.zeros(_MINUTE)
 
-    def feed(self, w: Signal, marks: Flags) -> NDArray[np.uint8]:
-        """Window path [n] and its marks [n], aligned. Returns the verdicts of the blocks that these
-        complete.
+    def feed(self, w: Signal, wander: Signal, envelope: Signal, marks: Flags) -> NDArray[np.uint8]:
+        """Aligned samples [n]: window path, baseline taken out of it, QRS envelope, marks.
+
+        Returns the verdicts of the blocks that these complete.
         """
         phase = self.at % BLOCK
         out = np.empty((phase + len(w)) // BLOCK, dtype=np.uint8)
-        _judge(w, marks, phase, self._state, self._blocks, self._ranges, out)
+        state, blocks, ranges = self._state, self._blocks, self._ranges
+        _judge(w, wander, envelope, marks, phase, state, blocks, self._envelope, ranges, out)
         self.at += len(w)
         return out
 
@@ -98,7 +110,8 @@ class Judge:
         """Verdict of a last block that the end of the stream left unfinished."""
         rest = BLOCK - self.at % BLOCK
         held = np.full(rest, self._state[_VALUE])
-        return int(self.feed(held, np.zeros(rest, dtype=np.uint8))[0])
+        wander = np.full(rest, self._state[_WANDER_LOW])
+        return int(self.feed(held, wander, np.zeros(rest), np.zeros(rest, dtype=np.uint8))[0])
 
 
 @compiled
@@ -117,27 +130,39 @@ def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
 
 
 @compiled
-def _judge(w: Signal, marks: Flags, phase: int, s: Signal, blocks: Any, ranges: Signal, out: Flags) -> None:
+def _judge(
+    w: Signal, wander: Signal, e: Signal, marks: Flags, phase: int, s: Signal, blocks: Any, envelope: Signal,
+    ranges: Signal, out: Flags,
+) -> None:  # fmt: skip
     n = 0
     for i in range(len(w)):
         value = w[i]
         if s[_STARTED] == 0.0:
             s[_STARTED] = 1.0
             s[_LOW] = s[_HIGH] = s[_VALUE] = s[_BEFORE] = value
+            s[_WANDER_LOW] = s[_WANDER_HIGH] = wander[i]
         s[_LOW] = min(s[_LOW], value)
         s[_HIGH] = max(s[_HIGH], value)
         s[_FAST] += abs(value - 2.0 * s[_VALUE] + s[_BEFORE])
         s[_BEFORE] = s[_VALUE]
         s[_VALUE] = value
+        s[_WANDER_LOW] = min(s[_WANDER_LOW], wander[i])
+        s[_WANDER_HIGH] = max(s[_WANDER_HIGH], wander[i])
+        s[_PEAK] = max(s[_PEAK], e[i])
+        envelope[(phase + i) % BLOCK] = e[i]
         s[_CLIPS] += (marks[i] & resample.CLIPPED) != 0
         s[_MISSED] += (marks[i] & resample.MISSING) != 0
         if (phase + i + 1) % BLOCK != 0:
             continue
         row = blocks[int(s[_COUNT]) % len(blocks)]
-        row[0], row[1], row[2], row[3], row[4] = s[_LOW], s[_HIGH], s[_FAST] / BLOCK, s[_CLIPS], s[_MISSED]
+        row[_LOWEST], row[_HIGHEST], row[_FASTNESS] = s[_LOW], s[_HIGH], s[_FAST] / BLOCK
+        row[_CLIPPED], row[_MISSING] = s[_CLIPS], s[_MISSED]
+        row[_WLOW], row[_WHIGH] = s[_WANDER_LOW], s[_WANDER_HIGH]
+        row[_TOP], row[_MIDDLE] = s[_PEAK], median(envelope, BLOCK)
         s[_COUNT] += 1.0
         s[_LOW] = s[_HIGH] = value
-        s[_FAST] = s[_CLIPS] = s[_MISSED] = 0.0
+        s[_WANDER_LOW] = s[_WANDER_HIGH] = wander[i]
+        s[_FAST] = s[_CLIPS] = s[_MISSED] = s[_PEAK] = 0.0
         out[n] = _verdict(s, blocks, ranges)
         n += 1
 
@@ -150,30 +175,51 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal) -> int:
     fast, second_fast, clips = np.inf, np.inf, 0.0
     for j in range(known):
         row = blocks[(count - 1 - j) % len(blocks)]
-        low = min(low, row[0])
-        high = max(high, row[1])
+        low = min(low, row[_LOWEST])
+        high = max(high, row[_HIGHEST])
         if j < BLOCKS:
-            clips += row[3]
-            second_fast = min(second_fast, max(fast, row[2]))
-            fast = min(fast, row[2])
+            clips += row[_CLIPPED]
+            second_fast = min(second_fast, max(fast, row[_FASTNESS]))
+            fast = min(fast, row[_FASTNESS])
     extent = high - low
     seconds = int(s[_SECONDS])
     usual, largest = _known_ranges(ranges, min(seconds, len(ranges)), extent)
+    full = known == len(blocks)
     verdict = 0
-    if blocks[(count - 1) % len(blocks), 4] > 0.0:
+    if blocks[(count - 1) % len(blocks), _MISSING] > 0.0:
         verdict |= MISSING
-    if known == len(blocks) and (extent < FLAT_RANGE or extent < FLAT_SHARE * largest):
+    if full and (extent < FLAT_RANGE or extent < FLAT_SHARE * largest):
         verdict |= FLAT
     if clips >= 0.1 * FS:
         verdict |= CLIPPED
-    if known >= BLOCKS and extent > FLAT_RANGE and second_fast > FAST_SHARE * min(extent, usual):
+    muscle = known >= BLOCKS and extent > FLAT_RANGE and second_fast > FAST_SHARE * min(extent, usual)
+    leap = seconds >= 10 and extent > LEAP * usual
+    if muscle or leap or (full and _in_motion(s, blocks, usual)):
         verdict |= NOISY
-    if seconds >= 10 and extent > LEAP * usual:
-        verdict |= NOISY
-    if count % BLOCKS == 0 and known == len(blocks) and verdict == 0:
+    if full and count % BLOCKS == 0 and verdict == 0:
         ranges[seconds % len(ranges)] = extent
         s[_SECONDS] = seconds + 1.0
     return verdict
+
+
+@compiled
+def _in_motion(s: Signal, blocks: Any, usual: float) -> bool:
+    """Electrode motion: for some seconds, both much wander and much in the QRS band between the beats.
+
+    Either alone is harmless: a wandering baseline is taken out, and a fast broad rhythm fills the band, most
+    of all flutter, which the upper limit on the background lets through.
+    """
+    low, high = np.min(blocks[:, _WLOW]), np.max(blocks[:, _WHIGH])
+    top = np.max(blocks[:, _TOP])
+    if top <= 0.0 or usual <= 0.0:
+        return False
+    share = 1.0 / (MOTION_TIME * BLOCKS)
+    background = median(blocks[:, _MIDDLE], len(blocks)) / top
+    s[_BACKGROUND] += share * (background - s[_BACKGROUND])
+    s[_WANDER] += share * (min((high - low) / usual, 1.0) - s[_WANDER])
+    busy = s[_BACKGROUND] > BACKGROUND_SHARE
+    rhythm = max(background, s[_BACKGROUND]) >= BACKGROUND_RHYTHM
+    return busy and not rhythm and s[_WANDER] > WANDER_SHARE
 
 
 @compiled

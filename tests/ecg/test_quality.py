@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import wfdb
 
 Heart = Callable[..., Any]
 Run = Callable[..., Any]
@@ -68,3 +70,23 @@ def test_beats_in_bad_signal_are_counted_but_not_good(heart: Heart, run: Run) ->
     beats = run(x, 360.0).beats
     assert not any(b.good for b in beats if 21 < b.r < 30)
     assert all(b.good for b in beats if 32 < b.r < 38)
+
+
+@pytest.mark.parametrize("kind", ["em", "ma"])
+def test_recorded_noise_as_strong_as_the_heart_closes_the_gate_and_weak_noise_does_not(
+    data: Path, run: Run, kind: str
+) -> None:
+    """Noise stress (Moody et al. 1984): power of the noise against a QRS of the same peak to peak."""
+    x = wfdb.rdrecord(str(data / "mitdb" / "118"), channels=[0], sampto=360 * 240).p_signal[:, 0]
+    noise = wfdb.rdrecord(str(data / "nstdb" / kind), channels=[0], sampto=360 * 180).p_signal[:, 0]
+    seconds_rms = np.sort([part.std() for part in np.split(noise, 180)])[9:-9]
+    signal_power = 2.2**2 / 8.0  # the QRS of record 118 is 2.2 mV from peak to peak
+    closed = {}
+    for decibel in (24, 0):
+        gain = np.sqrt(signal_power / np.mean(seconds_rms**2) / 10 ** (decibel / 10))
+        mixed = x.copy()
+        mixed[360 * 60 :] += gain * noise
+        quality = run(mixed.astype(np.float32), 360.0).quality
+        closed[decibel] = np.mean([not q.good for q in quality[70:]])
+    assert closed[24] < 0.1
+    assert closed[0] > 0.6
