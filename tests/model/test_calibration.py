@@ -27,7 +27,7 @@ def stream(
     rng = np.random.default_rng([seed, *patient.encode()])
     odd = rng.random(n) < odd_share
     scores = np.asarray(rng.gamma(2, size=n) + shift + 8 * odd, np.float64)
-    times = 0.8 * np.arange(1, n + 1)
+    times = np.asarray(0.8 * np.arange(1, n + 1), np.float64)
     return ScoredRecord(patient, times, scores, ["V" if o else "N" for o in odd], float(times[-1]) / 3600)
 
 

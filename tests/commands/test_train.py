@@ -1,0 +1,279 @@
+"""``train``, ``calibrate``, ``info`` through the command line, on real recordings and a CSV of windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import yaml
+
+from ecgmon import config
+from ecgmon.cli import run
+from ecgmon.commands.train import TrainSettings
+from ecgmon.ecg.types import WINDOW
+from ecgmon.model.bundle import load
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = "100,103,119,200,208"
+SMALL = {
+    "records": RECORDS,
+    "architecture": {"type": "conv", "channels": [4, 8], "latent": 4, "context": 4},
+    "training": {"epochs": 2, "max_beats_per_patient": 150, "device": "cpu"},
+    "split": {"folds": 2},
+}
+WINDOWS = {
+    "layout": "kachuee",
+    "architecture": {"type": "conv", "channels": [4, 8], "latent": 4, "context": 0},
+    "training": {"epochs": 6, "batch": 16, "device": "cpu"},
+}
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def _write(data: Path, base: dict[str, object], /, **changes: object) -> Path:
+        path = tmp_path / "train.yaml"
+        path.write_text(yaml.safe_dump({"data": str(data)} | base | changes))
+        return path
+
+    return _write
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 normal windows (0) and 40 wide ones (2), as in the Kaggle files."""
+    rng = np.random.default_rng(0)
+    t = np.arange(WINDOW) / 125
+
+    def beats(n: int, width: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        at = 0.9 + 0.02 * rng.standard_normal((n, 1))
+        x = np.exp(-0.5 * (t / width) ** 2) + np.exp(-0.5 * ((t - at) / width) ** 2)
+        return np.asarray(np.clip(x + 0.01 * rng.random((n, WINDOW)), 0, 1))
+
+    rows = np.concatenate([beats(300, 0.02), beats(40, 0.06)])
+    labels = np.repeat([0.0, 2.0], [300, 40])
+    path = tmp_path_factory.mktemp("windows") / "windows.csv"
+    np.savetxt(path, np.column_stack([rows, labels]), delimiter=",", fmt="%.6f")
+    return path
+
+
+def one_line_error(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ecgmon ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def trained(mitdb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of five recordings."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "train.yaml").write_text(yaml.safe_dump({"data": str(mitdb)} | SMALL))
+    out = folder / "a.safetensors"
+    assert run(["train", "--config", str(folder / "train.yaml"), "--out", str(out)]) == 0
+    return out
+
+
+def test_training_on_recordings_gives_a_calibrated_bundle_and_a_picture(trained: Path) -> None:
+    metadata = load(trained, layout="centred").metadata
+    assert sorted((*metadata.data.train, *metadata.data.validation)) == RECORDS.split(",")
+    assert metadata.data.train == metadata.data.calibration
+    assert metadata.calibration is not None
+    assert metadata.calibration.realised <= metadata.calibration.requested == 0.5
+    assert metadata.calibration.hours == pytest.approx(4 * 25 / 60, abs=0.1)
+    assert metadata.window_calibration is not None
+    assert sorted(path.name for path in trained.parent.iterdir()) == [
+        "a.loss.png",
+        "a.safetensors",
+        "train.yaml",
+    ]
+
+
+def test_training_twice_gives_the_same_file(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b.safetensors"
+    assert run(["train", "--config", str(trained.parent / "train.yaml"), "--out", str(out)]) == 0
+    assert out.read_bytes() == trained.read_bytes()
+
+
+def test_info_tells_a_person_and_a_program(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", str(trained)]) == 0
+    text = capsys.readouterr().out
+    assert "by patient, 2 folds" in text
+    assert load(trained).hash in text
+    assert run(["info", str(trained), "--json"]) == 0
+    tree = json.loads(capsys.readouterr().out)
+    assert tree["hash"] == load(trained).hash
+    assert tree["architecture"]["type"] == "conv"
+    assert tree["tensors"]["calibration.grid"].startswith("float64")
+
+
+def test_calibrate_moves_the_threshold_and_nothing_else(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new.safetensors"
+    words = ["--model", str(trained), "--data", str(mitdb), "--records", "101,105", "--out", str(out)]
+    assert run(["calibrate", *words, "--false-alerts-per-hour", "5", "--method", "quantile"]) == 0
+    old, new = load(trained), load(out)
+    info = new.metadata.calibration
+    assert info is not None
+    assert (info.method, info.requested, info.patients) == ("quantile", 5.0, 2)
+    assert info.realised <= 5
+    assert old.metadata.training == new.metadata.training
+    for part in ("autoencoder", "scoring"):
+        for name, tensor in old.part(part).items():
+            np.testing.assert_array_equal(tensor, new.part(part)[name])
+    assert "quantile" in capsys.readouterr().out
+
+
+def test_calibrating_on_patients_that_trained_is_warned_of(
+    trained: Path, mitdb: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = [
+        "--model",
+        str(trained),
+        "--data",
+        str(mitdb),
+        "--records",
+        "119,101",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    assert run(["calibrate", *words]) == 0
+    assert "the model was trained on 119:" in caplog.text
+
+
+def test_training_on_windows_works_end_to_end(
+    csv: Path,
+    tmp_path: Path,
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "w.safetensors"
+    assert run(["train", "--config", str(write(csv, WINDOWS)), "--out", str(out)]) == 0
+    assert "divided by row" in caplog.text
+    bundle = load(out, layout="kachuee")
+    assert bundle.metadata.data.split_by == "row"
+    assert bundle.metadata.calibration is None
+    capsys.readouterr()
+    assert run(["evaluate", "--model", str(out), "--data", str(csv), "--json", "-"]) == 0
+    beats = json.loads(capsys.readouterr().out)["beats"]
+    assert beats["auroc"] > 0.95
+
+    again = tmp_path / "again.safetensors"
+    words = ["--model", str(out), "--data", str(csv), "--out", str(again)]
+    assert run(["calibrate", *words, "--false-positive-rate", "0.05"]) == 0
+    info = load(again).metadata.window_calibration
+    assert info is not None
+    assert info.threshold == 0.05
+
+
+def test_an_interrupted_training_is_gone_on_with(
+    csv: Path, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(csv, WINDOWS)
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert run(["train", "--config", str(path), "--out", str(whole)]) == 0
+
+    from ecgmon.model import checkpoint
+
+    save, saved = checkpoint.save, []
+
+    def interrupt(*args: object) -> None:
+        save(*args)  # type: ignore[arg-type]
+        saved.append(args)
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", interrupt)
+    assert run(["train", "--config", str(path), "--out", str(resumed)]) == 130
+    assert not resumed.exists()
+    monkeypatch.setattr(checkpoint, "save", save)
+    assert run(["train", "--config", str(path), "--out", str(resumed), "--resume"]) == 0
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob("*.training*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        ({"layout": "centred"}, 2, "has the layout 'kachuee'"),
+        ({"records": "100"}, 2, "names no records"),
+        ({"trainning": {}}, 2, "unknown key 'trainning'; did you mean 'training'"),
+        ({"training": {"epochs": 0}}, 2, "training.epochs"),
+        ({"architecture": {"type": "conv", "kernel": 4}}, 2, "kernel 4 is even"),
+        ({"calibration": {"method": "guess"}}, 2, "calibration.method"),
+        ({"data": "nowhere"}, 2, "nowhere: no such file or folder"),
+        ({"name": "a/b"}, 2, "name"),
+    ],
+)
+def test_bad_configurations_are_one_line(
+    csv: Path, tmp_path: Path, write: Write, capsys: pytest.CaptureFixture[str],
+    changes: dict[str, object], code: int, message: str,
+) -> None:  # fmt: skip
+    assert (
+        run(["train", "--config", str(write(csv, WINDOWS, **changes)), "--out", str(tmp_path / "x")]) == code
+    )
+    assert message in one_line_error(capsys)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("", "windows.csv"),
+        ("a,b,c\n1,2,3\n", "windows.csv"),
+        (",".join(["0.5"] * 187 + ["1"]) + "\n", "labelled normal"),
+    ],
+    ids=["empty", "text", "nothing normal"],
+)
+def test_bad_windows_are_one_line(
+    tmp_path: Path, write: Write, capsys: pytest.CaptureFixture[str], rows: str, message: str
+) -> None:
+    data = tmp_path / "windows.csv"
+    data.write_text(rows)
+    assert run(["train", "--config", str(write(data, WINDOWS)), "--out", str(tmp_path / "x")]) == 1
+    assert message in one_line_error(capsys)
+
+
+def test_too_few_patients_are_one_line(
+    mitdb: Path, tmp_path: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(mitdb, SMALL, records="100,101")
+    assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 2
+    assert "at least 3 are needed" in one_line_error(capsys)
+
+
+def test_two_recordings_of_one_patient_stay_together(mitdb: Path, tmp_path: Path, write: Write) -> None:
+    path = write(mitdb, SMALL, records="100,101,201,202,103", patients={"202": "201"}, split={"folds": 0})
+    assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 0
+    data = load(tmp_path / "x").metadata.data
+    assert sorted((*data.train, *data.validation, *data.calibration)) == ["100", "101", "103", "201"]
+
+
+@pytest.mark.parametrize("words", [["--false-alerts-per-hour", "0"], ["--false-positive-rate", "1"]])
+def test_requests_out_of_range_are_one_line(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    common = ["--model", str(trained), "--data", str(mitdb), "--out", str(tmp_path / "x")]
+    assert run(["calibrate", *common, *words]) == 2
+    assert f"{words[0]} {words[1]}: must be above 0" in one_line_error(capsys)
+
+
+def test_windows_cannot_calibrate_a_model_of_another_layout(
+    trained: Path, csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["calibrate", "--model", str(trained), "--data", str(csv), "--out", str(tmp_path / "x")]) == 2
+    assert "layout 'centred'" in one_line_error(capsys)
+
+
+def test_the_shipped_configuration_says_what_the_defaults_are() -> None:
+    path = ROOT / "configs" / "train.yaml"
+    shipped = config.load(path, TrainSettings)
+    tree = yaml.safe_load(path.read_text())
+    bare = config.convert({"data": tree["data"], "records": tree["records"]}, TrainSettings, where="test")
+    assert msgspec.to_builtins(shipped) == msgspec.to_builtins(bare)
