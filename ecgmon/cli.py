@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
     except EcgmonError as error:
         if args.debug:
             log.exception("failed")
-        print(f"ecgmon {args.command}: {error}", file=sys.stderr)  # noqa: T201 - the one place that speaks for errors
+        sys.stderr.write(f"ecgmon {args.command}: {error}\n")
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of stdout is gone; nobody is left to tell

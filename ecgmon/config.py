@@ -1,7 +1,7 @@
 """YAML to typed settings, with errors that name file and key.
 
-Each component declares its own options as a subclass of :class:`Settings`, beside the code that they configure;
-this module only loads them. The field's annotation is the single place of type, range and explanation::
+Each component declares its own options as a subclass of :class:`Settings`, beside the code that they
+configure; this module only loads them. The field's annotation is the single place of type, range and explanation::
 
     class BatchSettings(Settings):
         size: Annotated[int, Meta(ge=1, le=4096, description="beats scored together at most")] = 128
@@ -31,8 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def load(path: str | Path, kind: type[T]) -> T:
     """Read a YAML file into ``kind``.
 
-    Raises :class:`ConfigError` with file and key when the file is missing, is not YAML, holds a key that ``kind``
-    does not declare, or a value of the wrong type or out of range.
+    Raises :class:`ConfigError` with file and key when the file is missing, is not YAML, holds a key that
+    ``kind`` does not declare, or a value of the wrong type or out of range.
     """
     path = Path(path)
     try:
@@ -42,7 +42,7 @@ def load(path: str | Path, kind: type[T]) -> T:
     if len(raw) > MAX_CONFIG_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes, which is no configuration")
     try:
-        tree = yaml.load(raw, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that also refuses repeated keys
+        tree = yaml.load(raw, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, stricter
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     return convert({} if tree is None else tree, kind, where=str(path))
@@ -64,11 +64,15 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool | None):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain value", key_node.start_mark)
+                raise _error("a key must be a plain value", key_node)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
+                raise _error(f"key '{key}' stands twice", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _error(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _explain(message: str, kind: type[Any]) -> str:

@@ -3,8 +3,8 @@
     EcgmonError                 exit 1: it ran, and failed
     ├── UsageError              exit 2: the command line or a file named on it is wrong before any work
     │   └── ConfigError         a configuration file: unknown key, wrong type, value out of range
-    ├── DataError               a recording, annotation file or CSV that cannot be read as what it claims to be
-    ├── PayloadError            one message from the network that is not a valid chunk; carries a counted reason
+    ├── DataError               a recording, annotation file or CSV that is not what it claims to be
+    ├── PayloadError            a message that is not a valid chunk; carries a counted reason
     ├── BundleError             a model bundle that is damaged, altered or does not fit this program
     ├── TransportError          a broker that cannot be reached or refuses us
     └── DependencyError         an optional package that the command needs is not installed

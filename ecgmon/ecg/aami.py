@@ -1,7 +1,7 @@
 """AAMI classes of beats, from the annotation codes of the MIT-BIH databases.
 
-Source: ANSI/AAMI EC57, as used by de Chazal et al. (2004). Codes that are not beats (rhythm changes, noise marks,
-flutter waves) have no class.
+Source: ANSI/AAMI EC57, as used by de Chazal et al. (2004). Codes that are not beats (rhythm changes, noise
+marks, flutter waves) have no class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What travels along the arrows of the design: chunk, beat, score, alert.
 
-Units everywhere: samples in millivolt, time in seconds, UTC as seconds since 1970, heart rate in beats per minute,
-probabilities 0..1. "Stream time" counts seconds from the first sample of the stream, gaps included.
+Units everywhere: samples in millivolt, time in seconds, UTC as seconds since 1970, heart rate in beats per
+minute, probabilities 0..1. "Stream time" counts seconds from the first sample of the stream, gaps included.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Layout = Literal["centred", "kachuee"]
 class Chunk:
     """A piece of one stream as a source hands it on.
 
-    ``samples`` has shape [leads, n], in mV; NaN marks a sample that is missing. ``t`` is the UTC time of the first
-    sample. ``seq`` counts the stream's chunks where the source numbers them. ``end`` says that nothing follows.
-    ``ack`` is called once, after everything that this chunk completed has been handed on.
+    ``samples`` has shape [leads, n], in mV; NaN marks a sample that is missing. ``t`` is the UTC time of the
+    first sample. ``seq`` counts the stream's chunks where the source numbers them. ``end`` says that nothing
+    follows. ``ack`` is called once, after everything that this chunk completed has been handed on.
     """
 
     stream: str
@@ -57,7 +57,7 @@ class Beat:
     scale       the stream's usual QRS size (running median of peak to peak), mV; > 0
     rr          RR interval to the beat before, s; NaN for the first beat and across a gap
     rr_local    median of the last accepted RR intervals, s; NaN while fewer than three are known
-    good        the signal around the beat passed the quality gate; a beat that is not good is counted, not scored
+    good        the signal around the beat passed the quality gate; others are counted, not scored
     """
 
     index: int
@@ -96,8 +96,8 @@ class Score:
     score           larger is odder; comparable between streams
     p_value         probability that a normal beat of this stream scores at least as high, 0..1
     odd             ``p_value`` is at or under the threshold in force
-    parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and ``rhythm``
-                    (prematurity), each in standard deviations beyond what is usual for this patient
+    parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
+                    ``rhythm`` (prematurity), each in standard deviations beyond what is usual for this patient
     reconstruction  [187] mV, what the autoencoder made of the window
     """
 
@@ -140,8 +140,8 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One message of an alert's life: ``raised`` once, ``cleared`` once, both with the same ``id``.
 
-    All times are UTC seconds. ``onset`` is the first odd R-peak, ``end`` the last one so far, ``time`` the moment of
-    the decision on the stream's own clock.
+    All times are UTC seconds. ``onset`` is the first odd R-peak, ``end`` the last one so far, ``time`` the
+    moment of the decision on the stream's own clock.
     """
 
     schema: str = "ecgmon.alert/1"

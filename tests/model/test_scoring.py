@@ -1,4 +1,4 @@
-"""Scores: the same however batched and whatever the gain; high for the beats that annotators called anomalous."""
+"""Scores: the same however batched and whatever the gain; high for anomalous beats."""
 
 from __future__ import annotations
 

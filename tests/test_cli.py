@@ -1,0 +1,54 @@
+"""The command line: what it prints where, and how it exits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ecgmon.cli import COMMANDS
+
+
+def ecgmon(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ecgmon.cli", *args], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_help_names_every_command() -> None:
+    done = ecgmon("--help")
+    assert done.returncode == 0
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, ecgmon.cli\ntry: ecgmon.cli.main(['--help'])\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = ecgmon(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"ecgmon {command}" in done.stdout
+
+
+@pytest.mark.parametrize("args", [(), ("dance",), ("info",), ("serve", "--config")])
+def test_wrong_usage_exits_with_2(args: tuple[str, ...]) -> None:
+    done = ecgmon(*args)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_an_error_is_one_line_without_a_traceback() -> None:
+    done = ecgmon("check", "--config", "nowhere.yaml")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("ecgmon check: nowhere.yaml: cannot be read")
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = ecgmon("check", "--config", "nowhere.yaml", "--debug")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
