@@ -12,22 +12,15 @@ strides and patches, and the reconstruction is cut back to 187.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated
 
 import torch
 from msgspec import Meta
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import WINDOW
-
-PADDED = 192
-LEFT = (PADDED - WINDOW) // 2
-RIGHT = PADDED - WINDOW - LEFT
-PLACE = 16
-"""Numbers that tell a writing LSTM which step it is at."""
+from ecgmon.model.layers import LEFT, PADDED, Patches, Reader, Transpose, Writer, down, pad, up
 
 Kernel = Annotated[int, Meta(ge=3, le=31, description="samples a filter spans; odd")]
 
@@ -113,7 +106,7 @@ class Autoencoder(nn.Module):
     def encode(self, x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor | None]:
         """[n, 187] twice to mean [n, latent] and, with a KL term, log-variance [n, latent]."""
         seen = x.unsqueeze(1) if self.context is None else torch.stack((x - reference, reference), dim=1)
-        features: Tensor = self.drop(self.encoder(_pad(seen)))  # [n, 1 or 2, 192] -> [n, features]
+        features: Tensor = self.drop(self.encoder(pad(seen)))  # [n, 1 or 2, 192] -> [n, features]
         mean: Tensor = self.mean(features)
         if self.log_variance is None:
             return mean, None
@@ -124,7 +117,7 @@ class Autoencoder(nn.Module):
         told = (
             latent
             if self.context is None
-            else torch.cat((latent, self.context(_pad(reference.unsqueeze(1)))), 1)
+            else torch.cat((latent, self.context(pad(reference.unsqueeze(1)))), 1)
         )
         drawn: Tensor = self.decoder(told)  # [n, 192]
         drawn = drawn[:, LEFT : LEFT + WINDOW]
@@ -179,13 +172,13 @@ def _conv(s: ConvSettings) -> Autoencoder:
     steps = PADDED >> len(s.channels)  # 12 with four halvings
     features = steps * s.channels[-1]
     encoder = nn.Sequential(
-        *_down((_inputs(s), *s.channels), s.kernel), nn.Flatten()
+        *down((_inputs(s), *s.channels), s.kernel), nn.Flatten()
     )  # [n, 2, 192] -> [n, 12 * 32]
     decoder = nn.Sequential(
         nn.Linear(s.latent + s.context, features),
         nn.GELU(),
         nn.Unflatten(1, (s.channels[-1], steps)),  # [n, 32, 12]
-        *_up((*s.channels[::-1], 1), s.kernel),  # [n, 1, 192]
+        *up((*s.channels[::-1], 1), s.kernel),  # [n, 1, 192]
         nn.Flatten(),
     )
     return Autoencoder(s, encoder, features, decoder)
@@ -194,10 +187,10 @@ def _conv(s: ConvSettings) -> Autoencoder:
 def _lstm(s: LstmSettings) -> Autoencoder:
     steps = PADDED // s.patch  # 24 patches of 8
     encoder = nn.Sequential(
-        _Patches(s.patch), _Reader(_inputs(s) * s.patch, s.hidden, s.layers, s.bidirectional)
+        Patches(s.patch), Reader(_inputs(s) * s.patch, s.hidden, s.layers, s.bidirectional)
     )  # [n, 2, 192] -> [n, 24, 16] -> [n, 2 * hidden]
     decoder = nn.Sequential(
-        _Writer(s.latent + s.context, s.hidden, s.layers, steps), nn.Linear(s.hidden, s.patch), nn.Flatten()
+        Writer(s.latent + s.context, s.hidden, s.layers, steps), nn.Linear(s.hidden, s.patch), nn.Flatten()
     )  # [n, latent + context] -> [n, 24, hidden] -> [n, 24, 8] -> [n, 192]
     return Autoencoder(s, encoder, s.hidden * (1 + s.bidirectional), decoder)
 
@@ -205,15 +198,15 @@ def _lstm(s: LstmSettings) -> Autoencoder:
 def _conv_lstm(s: ConvLstmSettings) -> Autoencoder:
     width, steps = s.channels[-1], PADDED >> len(s.channels)  # 24 steps with three halvings
     encoder = nn.Sequential(
-        *_down((_inputs(s), *s.channels), s.kernel),
-        _Transpose(),
-        _Reader(width, s.hidden, s.layers, s.bidirectional),
+        *down((_inputs(s), *s.channels), s.kernel),
+        Transpose(),
+        Reader(width, s.hidden, s.layers, s.bidirectional),
     )  # [n, 2, 192] -> [n, 32, 24] -> [n, 24, 32] -> [n, 2 * hidden]
     decoder = nn.Sequential(
-        _Writer(s.latent + s.context, s.hidden, s.layers, steps),
+        Writer(s.latent + s.context, s.hidden, s.layers, steps),
         nn.Linear(s.hidden, width),
-        _Transpose(),
-        *_up((*s.channels[::-1], 1), s.kernel),
+        Transpose(),
+        *up((*s.channels[::-1], 1), s.kernel),
         nn.Flatten(),
     )  # [n, latent + context] -> [n, 24, hidden] -> [n, 24, 32] -> [n, 32, 24] -> [n, 1, 192] -> [n, 192]
     return Autoencoder(s, encoder, s.hidden * (1 + s.bidirectional), decoder)
@@ -224,93 +217,6 @@ def _inputs(s: Architecture) -> int:
     return 2 if s.context else 1
 
 
-def _pad(x: Tensor) -> Tensor:
-    """[n, c, 187] to [n, c, 192]."""
-    return functional.pad(x, (LEFT, RIGHT), mode="replicate")
-
-
 def _context(size: int) -> nn.Module:
     """What the decoder is told of the reference: [n, 1, 192] -> [n, 16, 24] -> [n, size]."""
-    return nn.Sequential(*_down((1, 8, 16, 16), 7), nn.Flatten(), nn.Linear(16 * (PADDED >> 3), size))
-
-
-def _down(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
-    """Halve the length once for each pair of neighbours in ``channels``."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(channels):
-        layers += [nn.Conv1d(before, after, kernel, stride=2, padding=kernel // 2), nn.GELU()]
-    return layers
-
-
-def _up(channels: tuple[int, ...], kernel: int) -> list[nn.Module]:
-    """Double the length once for each pair; no activation behind the last, which draws millivolts' shape."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(channels):
-        layers += [
-            nn.ConvTranspose1d(before, after, kernel, stride=2, padding=kernel // 2, output_padding=1),
-            nn.GELU(),
-        ]
-    return layers[:-1]
-
-
-class _Patches(nn.Module):
-    """[n, channels, 192] to [n, 192 / patch, channels * patch]: a step sees all channels of its patch."""
-
-    def __init__(self, patch: int) -> None:
-        super().__init__()
-        self.patch = patch
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, channels, length = x.shape
-        patches = x.reshape(n, channels, length // self.patch, self.patch)
-        return patches.transpose(1, 2).reshape(n, length // self.patch, channels * self.patch)
-
-
-class _Reader(nn.Module):
-    """[n, steps, width] to the last state of an LSTM, [n, hidden] or, from both ends, [n, 2 * hidden]."""
-
-    def __init__(self, width: int, hidden: int, layers: int, bidirectional: bool) -> None:
-        super().__init__()
-        self.directions = 1 + bidirectional
-        self.lstm = _remembering(
-            nn.LSTM(width, hidden, layers, batch_first=True, bidirectional=bidirectional)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        _, (state, _) = self.lstm(x)  # [layers * directions, n, hidden]
-        return torch.cat(tuple(state[-self.directions :]), dim=1)
-
-
-class _Writer(nn.Module):
-    """The latent vector through an LSTM, once for each step: [n, latent] to [n, steps, hidden].
-
-    A repeated vector instead of the sequence written so far (Malhotra et al. 2016 feed the output back) lets
-    the fused kernel run all steps in one call. Beside it each step is told its place by a learned vector;
-    without one the LSTM has to count, and learned little more than the average beat in the time in which it
-    now restores each.
-    """
-
-    def __init__(self, latent: int, hidden: int, layers: int, steps: int) -> None:
-        super().__init__()
-        self.places = nn.Parameter(0.5 * torch.randn(steps, PLACE))
-        self.lstm = _remembering(nn.LSTM(latent + PLACE, hidden, layers, batch_first=True))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        n, steps = len(latent), len(self.places)
-        told = torch.cat((latent.unsqueeze(1).expand(-1, steps, -1), self.places.expand(n, -1, -1)), dim=2)
-        written: Tensor = self.lstm(told)[0]
-        return written
-
-
-def _remembering(lstm: nn.LSTM) -> nn.LSTM:
-    """With forget gates that start open, so that gradients reach the first steps (Jozefowicz et al. 2015)."""
-    with torch.no_grad():
-        for name, bias in lstm.named_parameters():
-            if name.startswith("bias_ih"):
-                bias[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
-    return lstm
-
-
-class _Transpose(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x.transpose(1, 2)
+    return nn.Sequential(*down((1, 8, 16, 16), 7), nn.Flatten(), nn.Linear(16 * (PADDED >> 3), size))

@@ -4,13 +4,11 @@ An operator can say how often a quiet patient may call them; nobody can say what
 0.31 means. Calibration links the two on patients that the autoencoder never saw:
 
 1. Normal beats' scores give the curve score -> p-value (:mod:`ecgmon.model.extremes`). Beats of one patient
-resemble
-   each other, so each *patient* has the same weight, however many beats came from it.
+   resemble each other, so each *patient* has the same weight, however many beats came from it.
 2. The alert rule itself (:mod:`ecgmon.ecg.episodes`) runs over the calibration recordings at a hundred
-thresholds.
-   An alert is false when no annotated anomalous beat lies within its span, 150 ms either way. The largest
-   threshold with no more false alerts than requested is taken; the whole curve is kept, so that another
-   request needs no data.
+   thresholds. An alert is false when no annotated anomalous beat lies within its span, 150 ms either way. The
+   largest threshold with no more false alerts than requested is taken; the whole curve is kept, so that
+   another request needs no data.
 
 With few patients the realised rate on new ones scatters; ``realised`` says what held here and promises no
 more. A request below one alert in all calibration hours cannot be told from zero; it gets the largest
@@ -20,9 +18,8 @@ Methods:
 
 ``conformal``             patients weigh the same, Pareto tail; the default
 ``quantile``              beats weigh the same and are only counted; p-values end at 1 / (beats + 1)
-``peaks-over-threshold``  beats weigh the same, Pareto tail from the same share on (Siffer et al. 2017, batch
-form) ``f-beta``                curve as conformal; the threshold is the one of the best F-beta over labelled
-beats
+``peaks-over-threshold``  beats weigh the same, Pareto tail (Siffer et al. 2017, in one batch)
+``f-beta``                curve as conformal; the threshold of the best F-beta over labelled beats
 """
 
 from __future__ import annotations
@@ -39,17 +36,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgmon.config import Settings
 from ecgmon.ecg.aami import ANOMALOUS
-from ecgmon.ecg.episodes import EpisodeSettings, count_episodes
+from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
 from ecgmon.model.extremes import FloatArray, Survival, fit_survival
+from ecgmon.model.false_alerts import (
+    ScoredRecord,
+    after_learning,
+    best_f_beta,
+    false_alerts_per_hour,
+    labelled,
+    scored,
+)
 
 log = logging.getLogger(__name__)
 
 Method = Literal["conformal", "quantile", "peaks-over-threshold", "f-beta"]
 ALERTS = "false alerts per stream-hour"
 SHARE = "share of normal windows"
-TOLERANCE = 0.150
-"""How far from an alert's span an anomalous beat may lie and still make it true, s."""
 GRID: FloatArray = np.logspace(-7, -0.3, 135)
 """Thresholds tried, as p-values."""
 TABLE = {ALERTS: (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0), SHARE: (0.001, 0.005, 0.01, 0.05)}
@@ -71,24 +74,6 @@ class CalibrationSettings(Settings, frozen=True):
         float, Meta(ge=0, le=3600, description="start of each recording that is left out, as in evaluation")
     ] = 300.0
     episodes: EpisodeSettings = EpisodeSettings()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredRecord:
-    """One recording with its scores.
-
-    patient     recordings of one patient share a weight
-    times       [n] R-peaks in s of stream time, in order
-    scores      [n], larger is odder; NaN: not scored
-    labels      n AAMI classes; "" is a beat that no annotation knows
-    hours       length of the recording
-    """
-
-    patient: str
-    times: FloatArray
-    scores: FloatArray
-    labels: Sequence[str]
-    hours: float
 
 
 class TableRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,9 +145,9 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
     Raises :class:`EcgmonError` when no normal beat has a score, or the method needs labels that are not
     there.
     """
-    used = [_after_learning(record, settings.learning_seconds) for record in records]
+    used = [after_learning(record, settings.learning_seconds) for record in records]
     used = [record for record in used if record.hours > 0]
-    normal = [record.scores[_scored(record) & _labelled(record, ("N",))] for record in used]
+    normal = [record.scores[scored(record) & labelled(record, ("N",))] for record in used]
     survival = _fit(normal, [record.patient for record in used], settings)
     p_values = [survival.p_value(record.scores) for record in used]
     rates = np.maximum.accumulate(
@@ -171,9 +156,9 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
     hours = sum(record.hours for record in used)
     requested = settings.false_alerts_per_hour
     if settings.method == "f-beta":
-        odd = np.concatenate([_labelled(r, ANOMALOUS)[_scored(r)] for r in used])
-        known = np.concatenate([_labelled(r, ("N", *ANOMALOUS))[_scored(r)] for r in used])
-        p = np.concatenate([v[_scored(r)] for v, r in zip(p_values, used, strict=True)])
+        odd = np.concatenate([labelled(r, ANOMALOUS)[scored(r)] for r in used])
+        known = np.concatenate([labelled(r, ("N", *ANOMALOUS))[scored(r)] for r in used])
+        p = np.concatenate([v[scored(r)] for v, r in zip(p_values, used, strict=True)])
         threshold = best_f_beta(p[known], odd[known], settings.beta)
     else:
         threshold = _choose(GRID, rates, requested)
@@ -238,40 +223,6 @@ def calibrate_windows(
     return Calibration(info, survival, GRID.copy(), rates)
 
 
-def false_alerts_per_hour(
-    records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], threshold: float, rule: EpisodeSettings
-) -> float:
-    """Alerts at ``threshold`` with no anomalous beat near them, per hour: the mean over patients."""
-    alerts: dict[str, float] = {}
-    hours: dict[str, float] = {}
-    for record, p in zip(records, p_values, strict=True):
-        scored = _scored(record)
-        found = count_episodes(record.times[scored], p[scored] <= threshold, rule)
-        anomalies = record.times[_labelled(record, ANOMALOUS)]
-        first = np.searchsorted(anomalies, found.onset - TOLERANCE, side="left")
-        last = np.searchsorted(anomalies, found.end + TOLERANCE, side="right")
-        alerts[record.patient] = alerts.get(record.patient, 0.0) + float(np.sum(first == last))
-        hours[record.patient] = hours.get(record.patient, 0.0) + record.hours
-    return float(np.mean([alerts[patient] / hours[patient] for patient in alerts]))
-
-
-def best_f_beta(p_values: FloatArray, anomalous: NDArray[np.bool_], beta: float) -> float:
-    """The p-value [n] at or under which calling a beat odd gives the highest F-beta, in 0..1.
-
-    Raises :class:`EcgmonError` when no beat is labelled anomalous.
-    """
-    if not anomalous.any():
-        raise EcgmonError(
-            "calibration: method 'f-beta' needs labelled anomalous beats, and there are none; use 'conformal'"
-        )
-    order = np.argsort(p_values, kind="stable")
-    p, hits = p_values[order], np.cumsum(anomalous[order])
-    called = np.arange(1, p.size + 1)
-    f = (1 + beta**2) * hits / (called + beta**2 * hits[-1])
-    f[:-1][p[:-1] == p[1:]] = -1.0  # equal p-values are called together
-    return float(p[int(np.argmax(f))])
-
-
 def _fit(normal: Sequence[FloatArray], patients: Sequence[str], settings: CalibrationSettings) -> Survival:
     """The curve for one array of normal scores a recording; its patient's recordings share a weight."""
     counts: dict[str, int] = {}
@@ -305,22 +256,3 @@ def _table(unit: str, grid: FloatArray, rates: FloatArray) -> list[TableRow]:
         at = max(int(np.searchsorted(rates, requested, side="right")) - 1, 0)
         rows.append(TableRow(requested=requested, threshold=float(grid[at]), realised=float(rates[at])))
     return rows
-
-
-def _after_learning(record: ScoredRecord, seconds: float) -> ScoredRecord:
-    keep = record.times >= seconds
-    return ScoredRecord(
-        record.patient,
-        record.times[keep],
-        record.scores[keep],
-        [label for label, kept in zip(record.labels, keep, strict=True) if kept],
-        max(record.hours - seconds / 3600, 0.0),
-    )
-
-
-def _scored(record: ScoredRecord) -> NDArray[np.bool_]:
-    return np.isfinite(record.scores)
-
-
-def _labelled(record: ScoredRecord, classes: Sequence[str]) -> NDArray[np.bool_]:
-    return np.isin(np.asarray(record.labels, dtype=np.str_), classes)

@@ -24,10 +24,11 @@ from ecgmon.model.autoencoders import Architecture, Autoencoder, ConvSettings
 from ecgmon.model.bundle import Bundle, DataInfo, Metadata, Name, TrainingInfo, assemble
 from ecgmon.model.calibration import CalibrationSettings
 from ecgmon.model.dataset import Pairs, RecordBeats, gather, normalise
+from ecgmon.model.epochs import History, TrainingSettings
 from ecgmon.model.judging import Judgements, calibrated, calibrated_windows, judge
 from ecgmon.model.scoring import Restorer, fit_scoring, reference_pairs
 from ecgmon.model.splits import Split, SplitSettings, folds, split_patients, split_rows
-from ecgmon.model.training import History, TrainingSettings, train
+from ecgmon.model.training import train
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from ecgmon.model.bundle import Bundle
 from ecgmon.model.calibration import (
     Calibration,
     CalibrationSettings,
-    ScoredRecord,
     calibrate,
     calibrate_windows,
 )
 from ecgmon.model.dataset import RecordBeats, normalise
+from ecgmon.model.false_alerts import ScoredRecord
 from ecgmon.model.scoring import Judge, Restorer, judge_records, population_of, window_errors
 
 

@@ -12,12 +12,10 @@ from ecgmon.model.calibration import (
     Calibration,
     CalibrationSettings,
     Method,
-    ScoredRecord,
-    best_f_beta,
     calibrate,
     calibrate_windows,
-    false_alerts_per_hour,
 )
+from ecgmon.model.false_alerts import ScoredRecord, best_f_beta, false_alerts_per_hour
 
 
 def stream(

@@ -11,8 +11,9 @@ from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.errors import BundleError, DataError, EcgmonError, UsageError
 from ecgmon.model.autoencoders import Architecture, Autoencoder, ConvSettings, LstmSettings
 from ecgmon.model.dataset import Pairs
+from ecgmon.model.epochs import History, TrainingSettings
 from ecgmon.model.loss_curve import draw_loss_curve
-from ecgmon.model.training import History, TrainingSettings, train
+from ecgmon.model.training import train
 from ecgmon.model.weights import weights
 
 CONV = ConvSettings(channels=(4, 8), latent=4, context=4, dropout=0.1, kl_weight=0.01)
