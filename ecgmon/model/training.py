@@ -26,6 +26,8 @@ from ecgmon.model.dataset import Pairs
 from ecgmon.model.devices import pick
 from ecgmon.model.epochs import Data, History, Run, TrainingSettings
 
+__all__ = ["History", "TrainingSettings", "train"]
+
 
 def train(
     architecture: Architecture,
