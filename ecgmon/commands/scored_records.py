@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +49,7 @@ def run_record(
 
 
 def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
-    """``result`` of a run with ``start_time`` 0, in the terms of the evaluation.
-
-    An alert that bears the time of the R-peak that decided it is placed where that beat was complete: the
-    moment at which a monitor on a live signal can know of it, so that delays are what a person at the bedside
-    waits.
-    """
-    ready = {round(beat.r, 3): beat.ready for beat in result.beats}
+    """``result`` of a run with ``start_time`` 0, in the terms of the evaluation."""
     return Scored(
         name=record.name,
         hours=result.seconds / 3600,
@@ -64,10 +57,7 @@ def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
         t=np.array([beat.r for beat in result.beats], dtype=np.float64),
         score=np.array([np.nan if s is None else s.score for s in result.scores], dtype=np.float64),
         odd=np.array([s is not None and s.odd for s in result.scores], dtype=np.bool_),
-        alerts=[
-            replace(alert, time=ready.get(round(alert.time, 3), alert.time))
-            for alert in raised(result.alerts, 0.0)
-        ],
+        alerts=raised(result.alerts, 0.0),
     )
 
 

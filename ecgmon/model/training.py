@@ -84,14 +84,20 @@ def train(
 
 @contextmanager
 def _reproducible(seed: int) -> Iterator[None]:
-    """Seeded, deterministic algorithms inside; outside, torch is left as it was found."""
-    before = torch.are_deterministic_algorithms_enabled()
+    """Seeded, deterministic algorithms, one thread inside; outside, torch is left as it was found.
+
+    One thread, because the order of sums must not depend on the machine's cores; these nets are so small that
+    more threads mostly wait for each other.
+    """
+    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(1)
         try:
             yield
         finally:
+            torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(before)
 
 

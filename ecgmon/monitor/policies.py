@@ -100,7 +100,8 @@ class OddBeats:
             self._odd(beat, score)
         else:
             self._run = 0
-        return changes + self._changes(self._rule.feed(beat.r, score.odd))
+        decided = self._rule.feed(beat.r, score.odd)  # at the R-peak; the beat was known when it was ready
+        return changes + self._changes([event._replace(time=beat.ready) for event in decided])
 
     def second(self, quality: Quality) -> Iterable[Change]:
         return self._changes(self._rule.tick(float(quality.second + 1)))
