@@ -71,7 +71,9 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ecgmon {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=text, description=text.capitalize() + ".", parents=[common])
+        sub = subparsers.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common]
+        )
         if name == wanted:
             module = importlib.import_module(f"ecgmon.commands.{name}")
             module.add_arguments(sub)

@@ -1,7 +1,8 @@
 """YAML to typed settings, with errors that name file and key.
 
 Each component declares its own options as a subclass of :class:`Settings`, beside the code that they
-configure; this module only loads them. The field's annotation is the single place of type, range and explanation::
+configure; this module only loads them. The field's annotation is the single place of type, range and
+explanation::
 
     class BatchSettings(Settings):
         size: Annotated[int, Meta(ge=1, le=4096, description="beats scored together at most")] = 128

@@ -97,7 +97,7 @@ class Score:
     p_value         probability that a normal beat of this stream scores at least as high, 0..1
     odd             ``p_value`` is at or under the threshold in force
     parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
-                    ``rhythm`` (prematurity), each in standard deviations beyond what is usual for this patient
+                    ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual
     reconstruction  [187] mV, what the autoencoder made of the window
     """
 
