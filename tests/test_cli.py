@@ -23,7 +23,12 @@ def test_help_names_every_command() -> None:
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, ecgmon.cli\ntry: ecgmon.cli.main(['--help'])\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    code = (
+        "import sys, ecgmon.cli\n"
+        "try: ecgmon.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 

@@ -12,11 +12,11 @@ from ecgmon.config import Settings, load
 from ecgmon.errors import ConfigError
 
 
-class Inner(Settings):
+class Inner(Settings, frozen=True):
     size: Annotated[int, Meta(ge=1, le=10)] = 3
 
 
-class Outer(Settings):
+class Outer(Settings, frozen=True):
     name: str
     inner: Inner = Inner()
 
