@@ -46,8 +46,8 @@ FIT_ROUNDS: Final = 2
 class Restorer:
     """The autoencoder on its device: [n, 187] beats and [n, 187] references to [n, 187] restored beats.
 
-    On a CPU it sets torch to one thread for the whole process: these nets are so small that more threads mostly
-    wait for each other, for seconds where other programs want the cores.
+    On a CPU it sets torch to one thread for the whole process: these nets are so small that more threads
+    mostly wait for each other, for seconds where other programs want the cores.
     """
 
     def __init__(self, model: Autoencoder, device: Device = "auto") -> None:
