@@ -24,7 +24,7 @@ from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.quality import BLOCK, BLOCKS
 from ecgmon.ecg.resample import Flags, Resampler, Signal
 from ecgmon.ecg.rpeaks import Detector
-from ecgmon.ecg.rr import Rhythm, Size
+from ecgmon.ecg.rr import BASIC, SLOW, Rhythm, Size
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
@@ -57,9 +57,9 @@ class Output:
 def fingerprint() -> str:
     """A short hash that changes with anything in the frontend that a trained model depends on."""
     design = (
-        "1", FS, WINDOW, R_INDEX, resample.CUTOFF, resample.HALF_WIDTH, filters.FIRST_MEDIAN,
+        "2", FS, WINDOW, R_INDEX, resample.CUTOFF, resample.HALF_WIDTH, filters.FIRST_MEDIAN,
         filters.SECOND_MEDIAN, filters.SMOOTHING, beats.REACH, beats.QRS, beats.KACHUEE_PART,
-        beats.KACHUEE_RR,
+        beats.KACHUEE_RR, BASIC, SLOW,
     )  # fmt: skip
     return hashlib.sha256(repr(design).encode()).hexdigest()[:12]
 
