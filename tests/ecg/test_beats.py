@@ -70,7 +70,7 @@ def test_the_basic_rhythm_is_not_drawn_to_extrasystoles() -> None:
     rhythm, t = Rhythm(), 0.0
     for _ in range(20):
         for interval in (0.5, 1.1):
-            rr, local = rhythm.beat(t := t + interval)
+            _, local = rhythm.beat(t := t + interval)
     assert local == pytest.approx(1.1)
 
 
