@@ -20,13 +20,13 @@ from ecgmon.ecg.types import WINDOW, Layout
 class AugmentationSettings(Settings, frozen=True):
     """How much training windows vary. Zeros switch everything off."""
 
-    gain: Annotated[float, Meta(ge=0, le=1, description="size varies by up to this factor minus 1")] = 0.2
-    polarity: Annotated[float, Meta(ge=0, le=0.5, description="share of windows turned upside down")] = 0.0
+    gain: Annotated[float, Meta(ge=0, le=1, description="size varies by up to this factor minus 1")] = 0.3
+    polarity: Annotated[float, Meta(ge=0, le=0.5, description="share of windows turned upside down")] = 0.25
     shift: Annotated[int, Meta(ge=0, le=20, description="samples a window slides either way at most")] = 2
     noise: Annotated[float, Meta(ge=0, le=1, description="white noise to remove, of the QRS size")] = 0.05
     strangers: Annotated[
         float, Meta(ge=0, le=1, description="share of windows shown without their patient's reference beat")
-    ] = 0.1
+    ] = 0.05
     mask: Annotated[int, Meta(ge=0, le=93, description="longest stretch to restore, samples; 0 = none")] = 0
 
 

@@ -40,12 +40,12 @@ class _Common(Settings, frozen=True, kw_only=True):
 
 
 class ConvSettings(_Common, frozen=True, kw_only=True, tag="conv", tag_field="type"):
-    """Strided convolutions down to 12 steps and transposed ones back."""
+    """Strided convolutions down to 24 steps and transposed ones back."""
 
     channels: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=512)], ...],
         Meta(min_length=1, max_length=6, description="features after each halving of the length"),
-    ] = (16, 32, 32, 32)
+    ] = (16, 32, 32)
     kernel: Kernel = 7
 
     def __post_init__(self) -> None:
@@ -169,15 +169,15 @@ def build(settings: Architecture) -> Autoencoder:
 
 
 def _conv(s: ConvSettings) -> Autoencoder:
-    steps = PADDED >> len(s.channels)  # 12 with four halvings
+    steps = PADDED >> len(s.channels)  # 24 with three halvings
     features = steps * s.channels[-1]
     encoder = nn.Sequential(
         *down((_inputs(s), *s.channels), s.kernel), nn.Flatten()
-    )  # [n, 2, 192] -> [n, 12 * 32]
+    )  # [n, 2, 192] -> [n, 24 * 32]
     decoder = nn.Sequential(
         nn.Linear(s.latent + s.context, features),
         nn.GELU(),
-        nn.Unflatten(1, (s.channels[-1], steps)),  # [n, 32, 12]
+        nn.Unflatten(1, (s.channels[-1], steps)),  # [n, 32, 24]
         *up((*s.channels[::-1], 1), s.kernel),  # [n, 1, 192]
         nn.Flatten(),
     )

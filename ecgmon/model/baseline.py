@@ -58,7 +58,7 @@ STARTERS: Final = 5
 """The least odd of them, whose median starts it."""
 CLIP: Final = 8.0
 """Largest z-value and largest normalised sample: one lost electrode must not outweigh a thousand beats."""
-ACCEPT: Final = 5.0**0.5
+ACCEPT: Final = 1.9
 """A beat with a lower score enters the baseline."""
 SLOWEST: Final = 1 / 200
 """Smallest step of the reference towards a beat: it follows changes over a few minutes."""

@@ -64,7 +64,7 @@ class CalibrationSettings(Settings, frozen=True):
     method: Method = "conformal"
     false_alerts_per_hour: Annotated[
         float, Meta(gt=0, le=3600, description="false alerts per stream and hour that are acceptable")
-    ] = 0.5
+    ] = 1.0
     false_positive_rate: Annotated[
         float, Meta(gt=0, lt=1, description="for windows without time: share of normal ones called odd")
     ] = 0.01

@@ -27,7 +27,7 @@ EVALUATION_BATCH = 1024
 class TrainingSettings(Settings, frozen=True):
     """How the autoencoder learns."""
 
-    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 40
+    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 20
     batch: Annotated[int, Meta(ge=1, le=65_536, description="windows a step")] = 128
     learning_rate: Annotated[float, Meta(gt=0, le=1, description="at the top of the schedule")] = 2e-3
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 1e-4
