@@ -10,7 +10,6 @@ window's span is known.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import deque
 from dataclasses import dataclass, field
@@ -19,14 +18,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import beats, filters, quality, resample
+from ecgmon.ecg import beats, filters, quality, resample, rpeaks, rr, types
 from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.fingerprints import fingerprint_of
 from ecgmon.ecg.quality import BLOCK, BLOCKS
 from ecgmon.ecg.resample import Flags, Resampler, Signal
 from ecgmon.ecg.rpeaks import Detector
-from ecgmon.ecg.rr import BASIC, SLOW, Rhythm, Size
-from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Beat, Layout, Quality, Samples
+from ecgmon.ecg.rr import Rhythm, Size
+from ecgmon.ecg.types import FS, WINDOW, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
+
+DESIGN: Final = 3
+"""Of the signal path, for :func:`fingerprint`."""
 
 _PIECE: Final = 16 * FS
 _KEEP: Final = 24 * FS
@@ -55,13 +58,11 @@ class Output:
 
 
 def fingerprint() -> str:
-    """A short hash that changes with anything in the frontend that a trained model depends on."""
-    design = (
-        "2", FS, WINDOW, R_INDEX, resample.CUTOFF, resample.HALF_WIDTH, filters.FIRST_MEDIAN,
-        filters.SECOND_MEDIAN, filters.SMOOTHING, beats.REACH, beats.QRS, beats.KACHUEE_PART,
-        beats.KACHUEE_RR, BASIC, SLOW,
-    )  # fmt: skip
-    return hashlib.sha256(repr(design).encode()).hexdigest()[:12]
+    """A short hash over every constant of the signal path: a model belongs to the frontend it learned behind.
+
+    A change of the algorithm that changes no constant must change ``DESIGN``.
+    """
+    return fingerprint_of(DESIGN, types, resample, filters, rpeaks, beats, rr, quality)
 
 
 class _Track:
@@ -278,7 +279,7 @@ class Frontend:
         if _longest_run(self._marks.get(max(self._last, begin), at)) >= _LOST_RUN:
             self._rhythm.restart()
         self._last = at
-        rr, rr_local = self._rhythm.beat(r / FS)
+        interval, basic = self._rhythm.beat(r / FS)
         first, last = at - max(before, beats.QRS), at + max(after, beats.QRS)
         good = begin <= first and last < end and not self._closed(first, last)
         beat = Beat(
@@ -289,8 +290,8 @@ class Frontend:
             ),
             window=beats.cut(w, at - start, self._layout, usual),
             scale=self._size.beat(beats.size(w, at - start), good=good),
-            rr=rr,
-            rr_local=rr_local,
+            rr=interval,
+            rr_local=basic,
             good=good,
         )
         self._index += 1

@@ -76,10 +76,15 @@ class Rhythm:
 
     @property
     def basic(self) -> float:
-        """The basic RR interval; NaN while too few are known."""
+        """The basic RR interval; NaN while too few are known.
+
+        The mean where it is longer than the quantile: long pauses between runs of ectopic beats, which are
+        then most of the beats, show in the mean alone.
+        """
         if self._count < LEAST_KNOWN:
             return np.nan
-        return quantile(self._basic, min(self._count, BASIC), SLOW)
+        n = min(self._count, BASIC)
+        return max(quantile(self._basic, n, SLOW), float(self._basic[:n].mean()))
 
     @property
     def usual(self) -> float:

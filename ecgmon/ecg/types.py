@@ -56,7 +56,7 @@ class Beat:
     window      [187] mV after the filters, in the layout the frontend was made for
     scale       the stream's usual QRS size (running median of peak to peak), mV; > 0
     rr          RR interval to the beat before, s; NaN for the first beat and across a gap
-    rr_local    the basic RR interval before this beat, s: upper quartile of the last 32 accepted ones;
+    rr_local    the basic RR interval before this beat, s: upper quartile of the last 32, or their mean;
                 NaN while fewer than three are known
     good        the signal around the beat passed the quality gate; others are counted, not scored
     """

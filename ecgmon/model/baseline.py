@@ -23,6 +23,7 @@ can be restored in one batch, and the scores do not depend on how beats were bat
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.fingerprints import fingerprint_of
 from ecgmon.ecg.types import R_INDEX, WINDOW, Layout, Samples
 from ecgmon.errors import DataError
 
@@ -74,6 +76,8 @@ PATIENCE: Final = 128.0
 GIVE_UP: Final = 0.03
 """Below this share of accepted beats, a running mean over ``PATIENCE``, the baseline starts anew."""
 
+DESIGN: Final = 1
+"""Of the score, for :func:`fingerprint`."""
 K: Final = len(PARTS)
 VERSION: Final = 1
 _VERSION, _SEEN, _ACCEPTED, _SHARE = 0, 1, 2, 3
@@ -95,6 +99,14 @@ def _fresh() -> Floats:
     state[_VERSION] = VERSION
     state[_SHARE] = 1.0
     return state
+
+
+def fingerprint() -> str:
+    """A short hash over every constant of the score: a calibration belongs to the score it was made with.
+
+    A change of the algorithm that changes no constant must change ``DESIGN``.
+    """
+    return fingerprint_of(DESIGN, sys.modules[__name__])
 
 
 @dataclass(slots=True, eq=False)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import Layout, ModelRef
 from ecgmon.errors import BundleError
-from ecgmon.model import tensorfile
+from ecgmon.model import baseline, tensorfile
 from ecgmon.model.autoencoders import Architecture, Autoencoder, build
 from ecgmon.model.calibration import CalibrationInfo
 from ecgmon.model.tensorfile import Tensors
@@ -83,8 +83,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """Of beats in streams; None for a model that was trained on windows without patients."""
     window_calibration: CalibrationInfo | None = None
     """Of single windows, by reconstruction error alone."""
-    scoring: dict[str, Any] = {}
-    """Settings of the score, kept by model/scoring.py."""
+    scoring: str = ""
+    """Fingerprint of the score that the calibration was made with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +156,19 @@ def _load(path: Path, layout: Layout | None) -> Bundle:
             f"{path}: trained behind another frontend ({metadata.fingerprint}, here {fingerprint()}); "
             "train it again with this version"
         )
+    if metadata.scoring != baseline.fingerprint():
+        raise BundleError(
+            f"{path}: calibrated for another score ({metadata.scoring or 'unknown'}, here "
+            f"{baseline.fingerprint()}); train it again with this version"
+        )
     if layout is not None and metadata.layout != layout:
         raise BundleError(f"{path}: made for windows of layout '{metadata.layout}', not '{layout}'")
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise BundleError(f"{path}: tensor '{name}' holds values that are not finite; train it again")
     bundle = Bundle(metadata, tensors)
-    if bundle.hash != digest:
-        raise BundleError(f"{path}: written by a version that this program cannot repeat; train it again")
+    # The file's own digest, which was verified; packed again, fields newer than the file would change it.
+    object.__setattr__(bundle, "hash", digest)
     return bundle
 
 

@@ -20,6 +20,7 @@ from ecgmon.config import Settings
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import Layout, Samples
 from ecgmon.errors import DataError
+from ecgmon.model import baseline
 from ecgmon.model.autoencoders import Architecture, Autoencoder, ConvSettings
 from ecgmon.model.bundle import Bundle, DataInfo, Metadata, Name, TrainingInfo, assemble
 from ecgmon.model.calibration import CalibrationSettings
@@ -200,6 +201,7 @@ def _metadata(settings: FitSettings, history: History, data: DataInfo) -> Metada
         version=__version__,
         layout=settings.layout,
         fingerprint=fingerprint(),
+        scoring=baseline.fingerprint(),
         architecture=settings.architecture,
         data=data,
         training=TrainingInfo(

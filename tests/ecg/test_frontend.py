@@ -230,7 +230,22 @@ def test_an_impossible_gap_is_refused(seconds: float) -> None:
         Frontend(360.0).gap(seconds)
 
 
-def test_the_fingerprint_follows_the_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "constant",
+    [
+        "resample._KAISER_BETA",
+        "filters.SECOND_MEDIAN",
+        "rpeaks.W_HEIGHT",
+        "rr.SIZES",
+        "rr.SLOW",
+        "beats.KEEP_SIGN",
+        "quality.BLOCK",
+        "types.R_INDEX",
+    ],
+)
+def test_the_fingerprint_follows_every_part_of_the_signal_path(
+    monkeypatch: pytest.MonkeyPatch, constant: str
+) -> None:
     before = fingerprint()
-    monkeypatch.setattr("ecgmon.ecg.filters.SECOND_MEDIAN", 77)
+    monkeypatch.setattr(f"ecgmon.ecg.{constant}", 77)
     assert fingerprint() != before

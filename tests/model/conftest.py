@@ -9,6 +9,7 @@ import pytest
 
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import R_INDEX, WINDOW, Beat, Samples
+from ecgmon.model import baseline
 from ecgmon.model.autoencoders import Architecture, ConvSettings, build
 from ecgmon.model.bundle import Bundle, DataInfo, Metadata, TrainingInfo, assemble
 from ecgmon.model.dataset import RecordBeats
@@ -56,7 +57,7 @@ def _record(patient: str, n: int = 500, seed: int = 0, every: int = 0) -> Record
     return RecordBeats(patient, beats, ["V" if o else "N" for o in odd], float(times[-1]) / 3600)
 
 
-def _bundle(name: str = "test", fingerprint_: str | None = None) -> Bundle:
+def _bundle(name: str = "test", fingerprint_: str | None = None, scoring_: str | None = None) -> Bundle:
     """An untrained model in a valid bundle."""
     architecture = SMALL["conv"]
     metadata = Metadata(
@@ -64,6 +65,7 @@ def _bundle(name: str = "test", fingerprint_: str | None = None) -> Bundle:
         version="0",
         layout="centred",
         fingerprint=fingerprint_ or fingerprint(),
+        scoring=scoring_ or baseline.fingerprint(),
         architecture=architecture,
         data=DataInfo(
             source="none",

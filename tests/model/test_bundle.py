@@ -70,6 +70,12 @@ def test_bundle_of_another_frontend_is_refused(tmp_path: Path, make_bundle: Make
         load(tmp_path / "model")
 
 
+def test_bundle_of_another_score_is_refused(tmp_path: Path, make_bundle: MakeBundle) -> None:
+    make_bundle(scoring_="0123").save(tmp_path / "model")
+    with pytest.raises(BundleError, match="another score \\(0123"):
+        load(tmp_path / "model")
+
+
 def _with_text(path: Path, bundle: Bundle, change: Callable[[dict[str, object]], object]) -> None:
     tree = json.loads(msgspec.json.encode(bundle.metadata))
     change(tree)
