@@ -76,6 +76,7 @@ class MqttSource:
         )
         self._queue: deque[Chunk] = deque()
         self._filled = threading.Condition()
+        self._taking = True
         self._closed = False
         self._received: Counter[str] = Counter(messages=0, bytes=0)
         self._rejected: Counter[str] = Counter()
@@ -105,6 +106,14 @@ class MqttSource:
         """Why there is no connection, None while there is one."""
         return self._connection.last_error
 
+    def stop_intake(self) -> None:
+        """Take nothing more in; what is queued can still be had and acknowledged, for the connection stays.
+
+        What arrives from here on is not acknowledged, so that a persistent session delivers it at the next
+        start. To unsubscribe instead would end what such a session collects while we are away.
+        """
+        self._taking = False
+
     def close(self) -> None:
         """Disconnect; what is queued stays unacknowledged, so that a persistent session delivers it again."""
         self._connection.stop(1.0)
@@ -132,6 +141,8 @@ class MqttSource:
         }
 
     def _on_message(self, message: Incoming) -> None:
+        if not self._taking:
+            return
         self._received["messages"] += 1
         self._received["bytes"] += len(message.payload)
         try:

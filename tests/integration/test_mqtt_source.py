@@ -96,6 +96,23 @@ def test_what_was_not_acknowledged_before_a_restart_comes_again(mosquitto: Broke
     assert [chunk.seq for chunk in got] == [1, 2, 3, 4]
 
 
+def test_what_came_after_the_intake_stopped_comes_at_the_next_start(mosquitto: Broker) -> None:
+    source = open_source(mosquitto)
+    publish(mosquitto, Message(TOPICS.topic("bed"), encode(chunk_of(0), "json")))
+    first = source.get(2.0)
+    source.stop_intake()
+    publish(mosquitto, Message(TOPICS.topic("bed"), encode(chunk_of(1), "json")))
+    assert first is not None
+    assert first.ack is not None
+    first.ack()
+    assert chunks_in(source, wait=0.3) == []
+    source.close()
+    source = open_source(mosquitto)
+    got = chunks_in(source)
+    source.close()
+    assert [chunk.seq for chunk in got] == [1]
+
+
 def test_a_malformed_message_is_counted_and_does_not_come_back(mosquitto: Broker) -> None:
     source = open_source(mosquitto)
     publish(mosquitto, Message("ecg/bed/samples", b"junk"), Message("ecg/.bed/samples", b"junk"))

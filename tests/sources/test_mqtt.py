@@ -96,6 +96,20 @@ def test_get_waits_for_a_message_and_no_longer_than_told() -> None:
     timer.join()
 
 
+def test_after_the_intake_stopped_the_queue_can_be_worked_off_and_nothing_is_added() -> None:
+    broker = Broker(MqttSource(MqttSettings(broker=NOBODY)))
+    broker.send()
+    broker.source.stop_intake()
+    broker.send()
+    broker.send(b"junk")
+    chunk = broker.source.get(0.0)
+    assert chunk is not None
+    assert chunk.ack is not None
+    chunk.ack()
+    assert broker.source.get(0.0) is None
+    assert broker.acknowledged == [0]
+
+
 def test_it_is_exhausted_only_when_closed() -> None:
     source = MqttSource(MqttSettings(broker=NOBODY))
     before = source.exhausted
