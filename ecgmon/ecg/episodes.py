@@ -19,19 +19,15 @@ Only beats with a score are fed: one that was too noisy to be scored is neither 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Annotated, Final, Literal, NamedTuple
 
-import numba
 import numpy as np
 from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from ecgmon.config import Settings
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from ecgmon.ecg.compiled import compiled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -184,11 +180,7 @@ def _rule(settings: EpisodeSettings) -> _Rule:
     )
 
 
-def _jit(function: Callable[P, R]) -> Callable[P, R]:
-    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True)(function))
-
-
-@_jit
+@compiled
 def _fresh(rule: _Rule) -> tuple[FloatArray, FloatArray]:
     """State and ring of a stream that has no beats yet."""
     state = np.zeros(_SIZE)
@@ -196,7 +188,7 @@ def _fresh(rule: _Rule) -> tuple[FloatArray, FloatArray]:
     return state, np.full(rule.of_beats, np.nan)
 
 
-@_jit
+@compiled
 def _expire(s: FloatArray, ring: FloatArray, rule: _Rule, t: float) -> bool:
     """Clear an episode whose ``clear_seconds`` ran out before ``t``; says whether it did."""
     over = s[_LAST_ODD] + rule.clear_seconds
@@ -208,7 +200,7 @@ def _expire(s: FloatArray, ring: FloatArray, rule: _Rule, t: float) -> bool:
     return True
 
 
-@_jit
+@compiled
 def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> int:
     """Take one beat; returns what it changed."""
     if t - s[_LAST_BEAT] > rule.gap_seconds:
@@ -250,7 +242,7 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
     return _RAISED
 
 
-@_jit
+@compiled
 def _run(t: FloatArray, odd: NDArray[np.bool_], rule: _Rule, found: FloatArray) -> int:
     """Fill ``found`` [4, n] with onset, end, index of the raising beat and odd beats; returns how many."""
     s, ring = _fresh(rule)

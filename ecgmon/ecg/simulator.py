@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.simulated_events import (
     ARTEFACTS,
     BEAT_EVENTS,
@@ -169,7 +169,7 @@ def until(truth: Truth, end: float) -> Truth:
     return Truth([beat for beat in truth.beats if beat.t < end], sorted(spans, key=lambda span: span.start))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _draw(out: NDArray[np.float64], first: int, fs: float, times: NDArray[np.float64], waves: Any) -> None:
     """Add each beat's Gaussians to ``out`` [leads, n], whose first sample has the number ``first``.
 
