@@ -6,10 +6,14 @@ session delivers again what was not finished when the program was killed.
 
 At each bound: a message that is no valid chunk is counted by reason, logged at most once a minute for each
 reason, and acknowledged, since it would be no better the next time. When the queue is full the oldest chunk
-is dropped, counted and acknowledged: a monitor that falls behind must see the present. A broker has bounds of
-its own. Mosquitto sends 20 messages ahead of our acknowledgements (``max_inflight_messages``; with protocol 5
-this source asks for 1000), keeps 1000 more (``max_queued_messages``) and then drops silently; what it dropped
-shows as gaps in ``seq``. Raise both on a ward's broker.
+is dropped, counted and acknowledged: a monitor that falls behind must see the present. A retained message is
+counted and acknowledged and goes no further: it is old, and comes again at each reconnection.
+
+A broker has bounds of its own. Mosquitto sends 20 messages ahead of our acknowledgements
+(``max_inflight_messages``; with protocol 5 this source asks for 1000), keeps 1000 more
+(``max_queued_messages``) and then drops silently; what it dropped shows as gaps in ``seq``. Raise both on a
+ward's broker. With protocol 5 it also drops what is larger than ``limits.max_bytes``, before it costs us
+memory.
 """
 
 from __future__ import annotations
@@ -28,15 +32,18 @@ from ecgmon.ecg.types import Chunk
 from ecgmon.errors import PayloadError
 from ecgmon.transport.broker import BrokerSettings
 from ecgmon.transport.connection import Connection
-from ecgmon.transport.limits import Limits
+from ecgmon.transport.limits import REASONS, Limits
 from ecgmon.transport.messages import Handlers, Incoming
 from ecgmon.transport.payloads import decode
-from ecgmon.transport.topics import SAMPLES_TEMPLATE, SampleTopics
+from ecgmon.transport.topics import MAX_TOPIC_BYTES, SAMPLES_TEMPLATE, SampleTopics
 
 log = logging.getLogger(__name__)
 
 COMPLAIN_EVERY: Final = 60.0
 """Seconds between two log lines about malformed messages of one reason."""
+
+PROPERTY_BYTES: Final = 4096
+"""Room in an MQTT 5 packet beside payload and topic; a broker does not send us larger packets."""
 
 
 class MqttSettings(Settings, frozen=True, kw_only=True, tag_field="type", tag="mqtt"):
@@ -53,6 +60,9 @@ class MqttSettings(Settings, frozen=True, kw_only=True, tag_field="type", tag="m
     queue_chunks: Annotated[
         int, Meta(ge=1, le=1_000_000, description="chunks waiting; then the oldest goes")
     ] = 2000
+    queue_bytes: Annotated[
+        int, Meta(ge=1_000_000, le=100_000_000_000, description="bytes of samples waiting; then likewise")
+    ] = 64_000_000
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -73,14 +83,16 @@ class MqttSource:
             subscribe=(self._topics.filter, settings.qos),
             persistent=settings.persistent_session,
             manual_ack=True,
+            max_packet=settings.limits.max_bytes + MAX_TOPIC_BYTES + PROPERTY_BYTES,
         )
         self._queue: deque[Chunk] = deque()
+        self._bytes = 0
         self._filled = threading.Condition()
         self._taking = True
         self._closed = False
         self._received: Counter[str] = Counter(messages=0, bytes=0)
-        self._rejected: Counter[str] = Counter()
-        self._dropped: Counter[str] = Counter({"queue-full": 0})
+        self._rejected: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self._dropped: Counter[str] = Counter({"queue-full": 0, "retained": 0})
         self._complaints: dict[str, tuple[float, int]] = {}
 
     def open(self) -> None:
@@ -90,7 +102,7 @@ class MqttSource:
     def get(self, timeout: float) -> Chunk | None:
         with self._filled:
             self._filled.wait_for(lambda: self._queue or self._closed, timeout)
-            return self._queue.popleft() if self._queue else None
+            return self._take() if self._queue else None
 
     @property
     def exhausted(self) -> bool:
@@ -120,14 +132,15 @@ class MqttSource:
         with self._filled:
             self._closed = True
             self._queue.clear()
+            self._bytes = 0
             self._filled.notify_all()
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Running totals by what became of it and why, for the metrics; every key is from a bounded set.
 
         ``received``: ``messages``, ``bytes``; ``rejected``: a reason of
-        :data:`~ecgmon.transport.limits.REASONS`; ``dropped``: ``queue-full``; ``now``: ``queued`` chunks,
-        ``connected`` 0 or 1, ``attempts`` to connect.
+        :data:`~ecgmon.transport.limits.REASONS`; ``dropped``: ``queue-full``, ``retained``; ``now``:
+        ``queued`` chunks, ``connected`` 0 or 1, ``attempts`` to connect.
         """
         return {
             "received": dict(self._received),
@@ -145,6 +158,10 @@ class MqttSource:
             return
         self._received["messages"] += 1
         self._received["bytes"] += len(message.payload)
+        if message.retained:
+            self._dropped["retained"] += 1
+            message.acknowledge()
+            return
         try:
             stream = self._topics.stream(message.topic)
             chunk = decode(message.payload, stream=stream, limits=self._settings.limits)
@@ -153,15 +170,25 @@ class MqttSource:
             self._complain(message.topic, error)
             message.acknowledge()
             return
-        dropped = None
+        dropped = []
         with self._filled:
-            if len(self._queue) >= self._settings.queue_chunks:
-                dropped = self._queue.popleft()
-                self._dropped["queue-full"] += 1
             self._queue.append(replace(chunk, ack=message.acknowledge))
+            self._bytes += chunk.samples.nbytes
+            while len(self._queue) > 1 and (
+                len(self._queue) > self._settings.queue_chunks or self._bytes > self._settings.queue_bytes
+            ):
+                dropped.append(self._take())
+            self._dropped["queue-full"] += len(dropped)
             self._filled.notify()
-        if dropped is not None and dropped.ack is not None:
-            dropped.ack()
+        for old in dropped:
+            if old.ack is not None:
+                old.ack()
+
+    def _take(self) -> Chunk:
+        """The oldest chunk; the caller holds the lock."""
+        chunk = self._queue.popleft()
+        self._bytes -= chunk.samples.nbytes
+        return chunk
 
     def _complain(self, topic: str, error: PayloadError) -> None:
         now = time.monotonic()

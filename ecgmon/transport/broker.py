@@ -6,12 +6,13 @@ and errors is :attr:`Address.shown`, which has no user part.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
@@ -22,7 +23,6 @@ from ecgmon.errors import TransportError
 Scheme = Literal["mqtt", "mqtts", "ws", "wss", "unix"]
 
 _PORTS: Final[dict[Scheme, int]] = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443, "unix": 1883}
-_LOCAL_HOSTS: Final = ("localhost", "::1", "ip6-localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,12 @@ class Address:
     @property
     def local(self) -> bool:
         """Whether nothing leaves this machine."""
-        return self.scheme == "unix" or self.host in _LOCAL_HOSTS or self.host.startswith("127.")
+        if self.scheme == "unix" or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name, even one such as 127.example.org
+            return False
 
     def __repr__(self) -> str:
         return f"Address({self.shown})"
@@ -178,9 +183,6 @@ class BrokerSettings(Settings, frozen=True):
                 raise TransportError(f"environment variable {self.password_env} with the password is not set")
             return username, password
         return username, address.password
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("url", self.address.shown)]
 
     def __repr__(self) -> str:
         return f"BrokerSettings({self.address.shown})"

@@ -7,7 +7,8 @@ send again, and an acknowledgement for a message of an earlier connection is dro
 message once more).
 
 Callbacks run on the connection's own thread and must not block. No call into paho is made under a lock that a
-callback takes.
+callback takes. That thread alone writes, too, for paho's writing takes no lock: a publication or an
+acknowledgement of another thread is queued and wakes it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Connection:
     ``role`` (``in``, ``out``, ``replay``) distinguishes the connections of one process; ``subscribe`` is a
     filter and its QoS. ``persistent`` asks the broker to keep the subscription and what arrives while we are
     away; it needs a ``client_id`` in ``broker``. With ``manual_ack`` a message of QoS 1 is acknowledged only
-    by its ``acknowledge``.
+    by its ``acknowledge``. ``max_packet`` is the largest packet, in bytes, that an MQTT 5 broker may send us.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Connection:
         persistent: bool = False,
         manual_ack: bool = False,
         presence: Presence | None = None,
+        max_packet: int | None = None,
     ) -> None:
         if persistent and broker.client_id is None:
             raise TransportError("a persistent session needs broker.client_id, the same at every start")
@@ -75,6 +77,7 @@ class Connection:
         self._persistent = persistent
         self._manual_ack = manual_ack
         self._presence = presence
+        self._max_packet = max_packet
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._once = False
@@ -116,11 +119,6 @@ class Connection:
         if reason is not None:
             self.stop(0.0)
             raise TransportError(f"broker {self.shown} cannot be used: {reason}")
-
-    def wait_connected(self, timeout: float) -> bool:
-        """Wait until connected, at most ``timeout`` s."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._connected, timeout)
 
     def publish(self, message: Message) -> int | None:
         """Send a message now; its number for ``delivered``, or None without a connection: nothing is kept."""
@@ -193,10 +191,13 @@ class Connection:
                 options["clean_start"] = not self._persistent
                 options["properties"] = properties = _properties(PacketTypes.CONNECT)
                 properties.ReceiveMaximum = RECEIVE_MAXIMUM
+                if self._max_packet is not None:
+                    properties.MaximumPacketSize = self._max_packet
                 if self._persistent:
                     properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
             client.connect(address.host, address.port, self.broker.keepalive_seconds, **options)
-            client.loop_forever(timeout=0.5)
+            while client.loop(0.5) == MQTTErrorCode.MQTT_ERR_SUCCESS:  # unlike loop_forever it can be woken
+                pass
         finally:
             self._client = None
         return (
@@ -226,6 +227,7 @@ class Connection:
             client.ws_set_options(path=address.path)
         if self._presence is not None:
             client.will_set(self._presence.topic, self._presence.lost, qos=1, retain=True)
+        client.on_socket_register_write = _leave_writing_to_the_loop
         client.on_connect = partial(self._on_connect, reasons)
         client.on_subscribe = partial(self._on_subscribe, reasons)
         client.on_disconnect = partial(self._on_disconnect, reasons)
@@ -278,7 +280,7 @@ class Connection:
         except UnicodeDecodeError:
             topic = ""  # no topic that we subscribe to; the owner counts it among those that name no stream
         acknowledge = partial(self._acknowledge, client, message.mid, message.qos)
-        self._handlers.message(Incoming(topic, bytes(message.payload), acknowledge))
+        self._handlers.message(Incoming(topic, bytes(message.payload), acknowledge, message.retain))
 
     def _acknowledge(self, client: Client, mid: int, qos: int) -> None:
         if qos and client is self._client and self._manual_ack:
@@ -309,6 +311,10 @@ class Connection:
             self._changed.notify_all()
         if was_up:
             self._handlers.down()
+
+
+def _leave_writing_to_the_loop(_client: Client, _data: Any, _socket: Any) -> None:
+    """While paho knows such a function, it does not write on whatever thread has something to send."""
 
 
 def _close_sockets(error: Exception) -> None:

@@ -28,11 +28,15 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message received. ``acknowledge`` may be called from any thread, once."""
+    """One message received. ``acknowledge`` may be called from any thread, once.
+
+    ``retained``: the broker had kept it from before our subscription; it is not news.
+    """
 
     topic: str
     payload: bytes
     acknowledge: Callable[[], None]
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import queue
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.client import Client
 
 from ecgmon.errors import TransportError
 from ecgmon.transport.broker import BrokerSettings, TlsSettings
@@ -133,7 +135,7 @@ def test_a_password_mended_while_running_gets_in_without_a_restart(passwords: Br
     wait_for(lambda: connection.last_error)
     assert not connection.connected
     file.write_text("r1ght\n")
-    assert connection.wait_connected(5)
+    wait_for(lambda: connection.connected)
     assert connection.last_error is None
     connection.stop(1)
 
@@ -175,6 +177,63 @@ def test_publishing_without_a_connection_keeps_nothing(mosquitto: Broker) -> Non
     with running(connection):
         assert connection.publish(Message("t/a", b"y")) is not None
     assert connection.publish(Message("t/a", b"z")) is None
+
+
+def test_only_the_connections_own_thread_writes_and_it_is_woken_at_once(
+    mosquitto: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers: set[str] = set()
+    send = Client._sock_send
+
+    def noting(client: Client, data: bytes) -> int:
+        writers.add(threading.current_thread().name)
+        return send(client, data)
+
+    monkeypatch.setattr(Client, "_sock_send", noting)
+    out = Connection(BrokerSettings(url=mosquitto.url), "out")
+    with reading(mosquitto.url, manual_ack=True) as got, running(out) as publisher:
+        began = time.monotonic()
+        for number in range(20):
+            publisher.publish(Message("t/a", str(number).encode()))
+            message = got.get(timeout=5)
+            assert message.payload == str(number).encode()
+            message.acknowledge()
+        took = time.monotonic() - began
+        large = [Message("t/a", b"x" * 5000)] * 50
+        threads = [
+            threading.Thread(target=lambda: [publisher.publish(message) for message in large])
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for _ in range(200):
+            message = got.get(timeout=5)
+            assert message.payload == b"x" * 5000
+            message.acknowledge()
+        assert publisher.generation == 1
+    assert writers == {"mqtt-in", "mqtt-out"}
+    assert took < 2.5, "each waited for the loop's half second"
+
+
+def test_a_retained_message_is_known_as_such(mosquitto: Broker) -> None:
+    with running(Connection(BrokerSettings(url=mosquitto.url), "out")) as publisher:
+        with reading(mosquitto.url) as got:
+            publisher.publish(Message("t/a", b"x", retain=True))
+            assert not got.get(timeout=5).retained
+        with reading(mosquitto.url, persistent=False) as late:
+            assert late.get(timeout=5).retained
+
+
+def test_a_broker_of_mqtt_5_sends_no_packet_beyond_our_maximum(mosquitto: Broker) -> None:
+    got: queue.Queue[Incoming] = queue.Queue()
+    settings = BrokerSettings(url=mosquitto.url, protocol="5")
+    reader = Connection(settings, "in", Handlers(message=got.put), subscribe=("t/#", 1), max_packet=1000)
+    with running(reader), running(Connection(BrokerSettings(url=mosquitto.url), "out")) as publisher:
+        publisher.publish(Message("t/a", b"x" * 1100))
+        publisher.publish(Message("t/a", b"small"))
+        assert got.get(timeout=5).payload == b"small"
 
 
 def test_it_comes_back_after_the_broker_was_killed(mosquitto: Broker) -> None:

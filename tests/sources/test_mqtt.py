@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ecgmon.ecg.types import Chunk
 from ecgmon.errors import ConfigError, TransportError
 from ecgmon.sources.mqtt import MqttSettings, MqttSource
 from ecgmon.transport.broker import BrokerSettings
+from ecgmon.transport.limits import REASONS
 from ecgmon.transport.messages import Incoming
 from ecgmon.transport.payloads import encode_binary
 
@@ -28,11 +30,18 @@ class Broker:
         self.acknowledged: list[int] = []
         self.sent = 0
 
-    def send(self, payload: bytes | None = None, topic: str = "ecg/bed/samples") -> None:
+    def send(
+        self,
+        payload: bytes | None = None,
+        topic: str = "ecg/bed/samples",
+        *,
+        samples: int = 5,
+        retained: bool = False,
+    ) -> None:
         number, self.sent = self.sent, self.sent + 1
-        chunk = Chunk("bed", 250.0, ("I",), np.zeros((1, 5), np.float32), 1.0, number)
+        chunk = Chunk("bed", 250.0, ("I",), np.zeros((1, samples), np.float32), 1.0, number)
         body = encode_binary(chunk) if payload is None else payload
-        self.source._on_message(Incoming(topic, body, lambda: self.acknowledged.append(number)))
+        self.source._on_message(Incoming(topic, body, lambda: self.acknowledged.append(number), retained))
 
 
 def test_chunks_come_in_order_and_are_acknowledged_only_by_their_ack() -> None:
@@ -54,7 +63,30 @@ def test_a_full_queue_drops_the_oldest_counts_and_acknowledges_it() -> None:
     got = [broker.source.get(0.0) for _ in range(3)]
     assert [chunk.seq if chunk else None for chunk in got] == [3, 4, None]
     assert broker.acknowledged == [0, 1, 2]
-    assert broker.source.stats()["dropped"] == {"queue-full": 3}
+    assert broker.source.stats()["dropped"] == {"queue-full": 3, "retained": 0}
+
+
+def test_the_queue_is_bounded_in_bytes_too() -> None:
+    broker = Broker(MqttSource(MqttSettings(broker=NOBODY, queue_bytes=1_000_000)))
+    for _ in range(6):
+        broker.send(samples=62_500)  # 250 kB
+    assert broker.source.stats()["dropped"]["queue-full"] == 2
+    assert broker.acknowledged == [0, 1]
+    got = [broker.source.get(0.0) for _ in range(5)]
+    assert [chunk.seq if chunk else None for chunk in got] == [2, 3, 4, 5, None]
+
+
+def test_a_retained_message_is_counted_and_acknowledged_but_not_fed() -> None:
+    broker = Broker(MqttSource(MqttSettings(broker=NOBODY)))
+    broker.send(retained=True)
+    assert broker.source.get(0.0) is None
+    assert broker.source.stats()["dropped"] == {"queue-full": 0, "retained": 1}
+    assert broker.acknowledged == [0]
+
+
+def test_every_reason_is_a_counter_from_the_start() -> None:
+    stats = MqttSource(MqttSettings(broker=NOBODY)).stats()
+    assert stats["rejected"] == dict.fromkeys(REASONS, 0)
 
 
 def test_a_malformed_message_is_counted_by_reason_and_acknowledged() -> None:
@@ -63,7 +95,7 @@ def test_a_malformed_message_is_counted_by_reason_and_acknowledged() -> None:
     broker.send(b"{}")
     broker.send(topic="ecg/../samples")
     broker.send(topic="")
-    assert broker.source.stats()["rejected"] == {"format": 1, "field": 1, "stream": 2}
+    assert Counter(broker.source.stats()["rejected"]) == Counter(format=1, field=1, stream=2)
     assert broker.source.stats()["received"]["messages"] == 4
     assert broker.acknowledged == [0, 1, 2, 3]
     assert broker.source.get(0.0) is None

@@ -34,6 +34,23 @@ def test_each_scheme_is_understood(url: str, host: str, port: int, shown: str) -
     assert (address.host, address.port, address.shown) == (host, port, shown)
 
 
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("unix:///run/m.sock", True),
+        ("mqtt://localhost", True),
+        ("mqtt://127.3.2.1", True),
+        ("mqtt://[::1]", True),
+        ("mqtt://127.example.org", False),
+        ("mqtt://192.168.0.1", False),
+        ("mqtt://[fe80::1]", False),
+        ("mqtt://broker", False),
+    ],
+)
+def test_local_is_what_never_leaves_the_machine(url: str, local: bool) -> None:
+    assert parse_url(url).local is local
+
+
 def test_user_and_password_are_unquoted() -> None:
     address = parse_url("mqtt://me%40home:p%2Fw@h")
     assert (address.username, address.password) == ("me@home", "p/w")
