@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Final, Protocol
@@ -33,8 +34,18 @@ log = logging.getLogger(__name__)
 
 NO_MODEL: Final = ModelRef(name="none", hash="")
 
-DROP_REASONS: Final = ("repeat", "too-many-streams", "unusable", "internal-error")
-"""Why a chunk was not used: ``unusable`` is a rate or lead that the frontend cannot take."""
+DROP_REASONS: Final = (
+    "repeat", "too-many-streams", "unusable", "internal-error", "scoring-failed", "delivery-failed",
+)  # fmt: skip
+"""Why something was not used. ``unusable`` is a chunk with a rate or lead that the frontend cannot take; a
+beat is counted as ``scoring-failed`` and handed on without a score; ``delivery-failed`` is anything that
+policies or sinks raised over."""
+
+FAILURES: Final = 5
+"""After so many batches in a row that failed, the pipeline is said to be :attr:`~Pipeline.failing`."""
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks for streams that fell silent: with a thousand, not after each chunk."""
 
 
 class Scorer(Protocol):
@@ -103,6 +114,8 @@ class Pipeline:
         self._batch: Batcher[Item] = Batcher(settings.batch)
         self._streams: dict[str, StreamState] = {}
         self._sparse = SparseLog(log, clock)
+        self._failures = 0
+        self._looked = -math.inf
 
     @property
     def streams(self) -> int:
@@ -118,6 +131,11 @@ class Pipeline:
     def observer_failures(self) -> int:
         """What observers raised, so far."""
         return self._observers.failures
+
+    @property
+    def failing(self) -> bool:
+        """Scoring or delivery failed for :data:`FAILURES` batches in a row: what comes in is not watched."""
+        return self._failures >= FAILURES
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
@@ -142,14 +160,19 @@ class Pipeline:
     def tick(self) -> None:
         """Time has passed: score what waited long enough, end the streams that fell silent."""
         now = self._clock()
+        if now - self._looked >= LOOK_EVERY:
+            self._looked = now
+            self._end_silent(now)
+        if self._batch.due(now):
+            self._score()
+
+    def _end_silent(self, now: float) -> None:
         silent = [s.name for s in self._streams.values() if now - s.heard > self._settings.idle_seconds]
         for name in silent:
             self._sparse.warning(
                 "silent", "stream %s: nothing for %g s, it ends", name, now - self._streams[name].heard
             )
             self._push(self._end(name, final=True), now)
-        if self._batch.due(now):
-            self._score()
 
     def wait(self, longest: float) -> float:
         """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
@@ -206,7 +229,15 @@ class Pipeline:
     def _end(self, name: str, *, final: bool) -> Iterable[Item]:
         state = self._streams.pop(name, None)
         self._observers.tell(lambda o: o.streams(len(self._streams)))
-        return state.end(final=final) if state else []
+        if state is None:
+            return []
+        try:
+            return state.end(final=final)
+        except Exception as error:
+            if self._strict:
+                raise
+            self._failed(name, "internal-error", error)
+            return [Item(state, End(state.frontend.now, final), state.epoch, self._clock())]
 
     def _abandon(self, chunk: Chunk, reason: str, why: str, now: float, *, trace: bool = False) -> None:
         """A chunk that cannot be used: counted, and its stream forgotten; the others go on."""
@@ -224,20 +255,58 @@ class Pipeline:
                 self._score()
 
     def _score(self) -> None:
-        """Score what waits, hand everything on in order."""
+        """Score what waits, hand everything on in order.
+
+        What fails costs its own beats their scores, or one item its delivery, and is counted; everything
+        else, acknowledgements and ends with it, goes its way.
+        """
         items = self._batch.take()
         wanted = [pair for pair in map(self._wants, items) if pair is not None]
-        scores: list[Score] = []
-        if self._scorer is not None and wanted:
+        given = iter(self._scores(items, wanted))
+        well = True
+        for item in items:
+            score = None if self._wants(item) is None else next(given)
+            well = well and (score is not None or self._wants(item) is None)
+            well = self._hand_on(item, score) and well
+        if not well:
+            self._failures += 1
+        elif wanted or self._scorer is None:
+            self._failures = 0
+
+    def _scores(self, items: Sequence[Item], wanted: Sequence[tuple[Beat, Baseline]]) -> list[Score | None]:
+        """One for each of ``wanted``; None for all of them when the scorer fails."""
+        if self._scorer is None or not wanted:
+            return []
+        try:
             began = self._clock()
             scores = self._scorer.score(wanted)
             seconds = self._clock() - began
-            self._observers.tell(lambda o: o.batch(len(wanted), seconds))
-        if len(scores) != len(wanted):
-            raise RuntimeError(f"the scorer gave {len(scores)} scores for {len(wanted)} beats")
-        given = iter(scores)
-        for item in items:
-            self._delivery.hand_on(item, None if self._wants(item) is None else next(given))
+            if len(scores) != len(wanted):
+                raise RuntimeError(f"the scorer gave {len(scores)} scores for {len(wanted)} beats")  # noqa: TRY301
+        except Exception as error:
+            if self._strict:
+                raise
+            for item in items:
+                if item.state is not None and self._wants(item) is not None:
+                    self._failed(item.state.name, "scoring-failed", error)
+            return [None] * len(wanted)
+        self._observers.tell(lambda o: o.batch(len(wanted), seconds))
+        return [*scores]
+
+    def _hand_on(self, item: Item, score: Score | None) -> bool:
+        """Whether it went well."""
+        try:
+            self._delivery.hand_on(item, score)
+        except Exception as error:
+            if self._strict:
+                raise
+            self._failed(item.state.name if item.state else "", "delivery-failed", error)
+            return False
+        return True
+
+    def _failed(self, stream: str, reason: str, error: Exception) -> None:
+        self._sparse.warning(reason, "stream %s: %s: %r", stream, reason, error, trace=True)
+        self._observers.tell(lambda o: o.dropped(stream, reason))
 
     def _wants(self, item: Item) -> tuple[Beat, Baseline] | None:
         """What the scorer needs for ``item``; None when it is nothing to be scored."""
