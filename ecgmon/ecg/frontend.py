@@ -35,6 +35,10 @@ _PIECE: Final = 16 * FS
 _KEEP: Final = 24 * FS
 """Samples handled at a time, and samples kept behind them: longer than any decision takes."""
 
+_LONGEST_RR: Final = 10 * FS
+"""A beat that comes later than this after the last one has no RR interval. Less than ``_KEEP`` and the
+slowest decision's 10 s allow, so that what lies between two beats is still known when it is asked for."""
+
 _BLOCKED_RUN: Final = 5
 _BLOCKED_REACH: Final = filters.ENVELOPE_DELAY + math.ceil(resample.HALF_WIDTH * FS)
 """A run of so many missing samples (40 ms) takes so many to either side with it: the reach of the filters."""
@@ -276,7 +280,8 @@ class Frontend:
         at = round(r)
         usual = self._rhythm.usual
         before, after = beats.span(self._layout, usual)
-        if _longest_run(self._marks.get(max(self._last, begin), at)) >= _LOST_RUN:
+        since = max(self._last, begin)
+        if at - since > _LONGEST_RR or _longest_run(self._marks.get(since, at)) >= _LOST_RUN:
             self._rhythm.restart()
         self._last = at
         interval, basic = self._rhythm.beat(r / FS)

@@ -54,6 +54,41 @@ def test_any_chunking_gives_the_same_beats_to_the_bit(
     assert whole.quality == pieces.quality
 
 
+def pieces_of(
+    x: Any, chunk: int, *, r_peaks: Any = None, gap_at: int | None = None
+) -> tuple[list[Beat], list[Quality]]:
+    """Beats and quality of ``x`` at 360 Hz, fed in chunks, with 3 s missing before sample ``gap_at``."""
+    frontend = Frontend(360.0, r_peaks=r_peaks)
+    outs = []
+    for part, piece in enumerate([x] if gap_at is None else [x[:gap_at], x[gap_at:]]):
+        if part:
+            outs.append(frontend.gap(3.0))
+        outs += [frontend.feed(piece[at : at + chunk]) for at in range(0, len(piece), chunk)]
+    outs.append(frontend.flush())
+    return [b for out in outs for b in out.beats], [q for out in outs for q in out.quality]
+
+
+@pytest.mark.parametrize("chunk", [37, 360, 5000])
+@pytest.mark.parametrize("given_peaks", [False, True])
+@pytest.mark.parametrize("gap_at", [None, 70 * 360])
+def test_a_long_silence_gives_the_same_beats_in_any_chunks(
+    heart: Heart, chunk: int, given_peaks: bool, gap_at: int | None
+) -> None:
+    x, truth = heart(360.0, 160.0)
+    silent, back = round(87.2 * 360), 130 * 360
+    x[silent:back] = x[silent]
+    x[silent : silent + 130] = np.nan
+    peaks = truth[(truth < 87.0) | (truth > 130.5)] if given_peaks else None
+    beats, quality = pieces_of(x, len(x), r_peaks=peaks, gap_at=gap_at)
+    assert len(beats) > 130
+    pieces, seconds = pieces_of(x, chunk, r_peaks=peaks, gap_at=gap_at)
+    assert same(beats, pieces)
+    assert quality == seconds
+    late = [b for a, b in pairwise(beats) if b.r - a.r > 20]
+    assert len(late) == 1
+    assert np.isnan(late[0].rr)
+
+
 @once
 @given(cuts=st.lists(st.integers(0, 5140), max_size=12), fs=st.sampled_from((128.0, 257.0)))
 def test_random_cuts_give_the_same_beats_to_the_bit(
