@@ -4,8 +4,10 @@ Threads: the source's network thread fills a bounded queue, this one thread comp
 from a bounded outbox on threads of their own, HTTP answers on its own. Signals only set state.
 
 The order of shutdown and its reason: first no more intake, but what was already taken in is worked off (it
-may hold an alert); then the streams end, which clears what stands; then the sinks deliver; HTTP goes last,
-so that a scraper can see us drain. All of it under one deadline, and what did not make it is logged.
+may hold an alert); then the streams end, which clears what stands; then the source goes, its last chunks
+acknowledged; then the sinks deliver; HTTP goes last, so that a scraper can see us drain. All of it under one
+deadline, which a further signal cuts short, and what did not make it is logged. A source that fails in
+mid-course is no reason to skip any of this: its error is raised when the alerts are out.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ log = logging.getLogger(__name__)
 POLL: Final = 0.2
 """The longest wait for a chunk, s: how soon a signal is noticed."""
 
+FAREWELL: Final = 1.0
+"""Time for a sink to close once its alerts are out, s: the last states, the goodbye."""
+
 
 def load_scorer(settings: ServeSettings) -> Scorer:
     """The bundle at work; :class:`~ecgmon.errors.BundleError` when it cannot be used."""
@@ -58,10 +63,16 @@ def _handling(numbers: Iterable[signal.Signals], handler: Any) -> Iterator[None]
 
 @contextmanager
 def _embedded(port: int) -> Iterator[None]:
-    """Our own broker, started deaf to Ctrl-C, which reaches all processes: it has to take our last alerts."""
+    """Our own broker, started deaf to signals, which may reach all processes: it has to take our last alerts.
+
+    Signals are blocked while it starts, which a child process inherits; ours wait until it has started.
+    """
     broker = EmbeddedBroker(port)
-    with _handling([signal.SIGINT], signal.SIG_IGN):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+    try:
         broker.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield
     finally:
@@ -75,13 +86,21 @@ class Service:
         self.settings = settings
         self._clock = clock
         self._signals = 0
+        self._heeded = 0  # signals that had come when the shutdown began
         self._stack = ExitStack()
 
     def run(self) -> int:
-        """Returns 0 after a clean end; what is wrong at startup raises its EcgmonError."""
+        """Returns 0 after a clean end, 1 when a finite source ended and alerts of it could not be delivered.
+
+        What is wrong at startup raises its EcgmonError; so does a source that fails, after the shutdown.
+        """
         with self._stack, _handling([signal.SIGTERM, signal.SIGINT], self._on_signal):
             self._startup()
-            self._watch()
+            try:
+                self._watch()
+            except Exception:
+                self._shutdown()
+                raise
             return self._shutdown()
 
     def stop(self) -> None:
@@ -124,7 +143,7 @@ class Service:
     def _watch(self) -> None:
         """The compute thread's loop."""
         while not self._signals:
-            self.health.beat()
+            self._beat()
             chunk = self.source.get(self.pipeline.wait(POLL))
             if chunk is not None:
                 self.pipeline.feed(chunk)
@@ -136,33 +155,48 @@ class Service:
                     return
                 time.sleep(POLL)
 
+    def _beat(self) -> None:
+        """The loop went round; a pipeline that fails again and again does not count as alive."""
+        if not self.pipeline.failing:
+            self.health.beat()
+
     def _shutdown(self) -> int:
+        self._heeded = self._signals
         deadline = self._clock() + self.settings.shutdown_seconds
         self.health.draining = True
+        self.source.stop_intake()
         unread = self._drain(deadline)
-        self.source.close()
         self.pipeline.flush()
-        undelivered = {
-            name: sink.close(max(0.0, deadline - self._clock())) for name, sink in self.sinks.items()
-        }
-        alerts = sum(undelivered.values())
+        self.source.close()
+        alerts = self._deliver(deadline)
         log.log(
             logging.WARNING if unread or alerts else logging.INFO,
             "stopped: %d received chunks not processed, %d alerts not delivered", unread, alerts,
         )  # fmt: skip
-        return 0
+        return 1 if alerts and not self._heeded else 0
 
     def _drain(self, deadline: float) -> int:
         """Work off the chunks that wait in the source's queue; returns how many are left."""
-        for left in range(self._queued(), 0, -1):
-            if self._clock() >= deadline or self._signals > 1:
-                return left
-            self.health.beat()
+        while self._queued():
+            if self._cut(deadline):
+                return self._queued()
+            self._beat()
             chunk = self.source.get(0.0)
-            if chunk is None:
-                return 0
-            self.pipeline.feed(chunk)
-        return self._queued()
+            if chunk is not None:
+                self.pipeline.feed(chunk)
+        return 0
+
+    def _deliver(self, deadline: float) -> int:
+        """Wait for the sinks to deliver, then close them; returns how many alerts were not delivered."""
+        while any(sink.stats().get("waiting") for sink in self.sinks.values()) and not self._cut(deadline):
+            self._beat()
+            time.sleep(POLL / 10)
+        left = 0.0 if self._cut(deadline) else min(FAREWELL, deadline - self._clock())
+        return sum(sink.close(max(0.0, left)) for sink in self.sinks.values())
+
+    def _cut(self, deadline: float) -> bool:
+        """No more waiting: the time is up, or another signal came."""
+        return self._clock() >= deadline or self._signals > self._heeded
 
     def _queued(self) -> int:
         stats: Callable[[], Mapping[str, Any]] | None = getattr(self.source, "stats", None)

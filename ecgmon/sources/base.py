@@ -35,6 +35,9 @@ class Source(Protocol):
     def exhausted(self) -> bool:
         """True when a finite source has handed on everything; False before it was opened."""
 
+    def stop_intake(self) -> None:
+        """Take nothing more in; what was taken in can still be had. Nothing to do for a recording."""
+
     def close(self) -> None:
         """Release everything; may be called twice."""
 
@@ -171,6 +174,9 @@ class Playback(ABC):
     @property
     def exhausted(self) -> bool:
         return self._heads is not None and not self._heads
+
+    def stop_intake(self) -> None:  # noqa: B027 - nothing to do, and nothing to be done by heirs
+        """Nothing is taken in ahead of being asked for."""
 
     def close(self) -> None:
         self._streams = []

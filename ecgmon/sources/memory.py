@@ -33,6 +33,9 @@ class MemorySource:
     def exhausted(self) -> bool:
         return self._left is not None and self._next is None
 
+    def stop_intake(self) -> None:
+        """Nothing is taken in ahead of being asked for."""
+
     def close(self) -> None:
         self._left = iter(())
         self._next = None

@@ -59,7 +59,7 @@ class EmbeddedBroker:
         """End the child process; may be called twice."""
         broker, self._broker = self._broker, None
         if broker is not None:
-            broker.stop()
+            broker.stop(0.5)  # it may be deaf to SIGTERM and is killed then: it has nothing to save
 
     def __enter__(self) -> EmbeddedBroker:
         self.start()

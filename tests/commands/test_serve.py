@@ -100,7 +100,10 @@ def test_a_signal_ends_an_endless_source_cleanly(tmp_path: Path, number: signal.
     assert "stopped: 0 received chunks not processed" in rest
 
 
-def test_ctrl_c_ends_the_demo_at_once_with_its_last_alerts_delivered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_ends_the_demo_at_once_with_its_last_alerts_delivered(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     if importlib.util.find_spec("iotcore") is None:
         reason = "the demo's broker is not installed: pip install 'ecgmon[demo]'"
         if os.environ.get("CI") == "true":
@@ -118,7 +121,7 @@ def test_ctrl_c_ends_the_demo_at_once_with_its_last_alerts_delivered(tmp_path: P
     try:
         first = process.stdout.readline()
         began = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=20)
     finally:
         process.kill()
@@ -164,6 +167,56 @@ def test_a_missing_file_is_a_clear_error_and_exit_1(
     assert last.startswith("ecgmon serve: ")
     assert message in last
     assert "Traceback" not in done.stderr
+
+
+def test_a_source_that_fails_in_mid_course_ends_in_order_with_its_error(tmp_path: Path) -> None:
+    csv = tmp_path / "bed.csv"
+    rows = [f"{k / 250:.3f},{0.1 * (k % 200 == 0):.3f}" for k in range(20_000)]
+    csv.write_text("\n".join(["time,II", *rows, "80.000,what?"]))
+    source = {"type": "csv", "files": [str(csv)]}
+    done = ecgmon("serve", "--config", config(tmp_path, source=source))
+    assert done.returncode == 1
+    stopped, error = done.stderr.splitlines()[-2:]
+    assert "stopped: 0 received chunks not processed, 0 alerts not delivered" in stopped
+    assert error.startswith("ecgmon serve: ")
+    assert "bed.csv" in error
+
+
+def nowhere(folder: Path, **keys: Any) -> Path:
+    """A sick patient, as fast as possible, to a broker that is not there."""
+    broker = {"url": "mqtt://127.0.0.1:1"}
+    return config(folder, sinks=[{"type": "mqtt", "broker": broker}], **keys)
+
+
+def test_a_finite_source_whose_alerts_cannot_be_delivered_is_exit_1(tmp_path: Path) -> None:
+    done = ecgmon("serve", "--config", nowhere(tmp_path, shutdown_seconds=0.5))
+    assert done.returncode == 1
+    assert " 0 alerts not delivered" not in done.stderr
+    assert " alerts not delivered" in done.stderr
+
+
+def test_a_further_ctrl_c_cuts_the_wait_for_the_broker_short(tmp_path: Path) -> None:
+    path = nowhere(tmp_path, shutdown_seconds=60, exit_when_done=False)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecgmon.cli", "serve", "--config", path], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "watching:" in line:
+                break
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        assert process.wait(20) == 0
+        assert time.monotonic() - began < 3
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def test_an_unknown_lead_is_counted_and_the_service_lives_on(tmp_path: Path) -> None:

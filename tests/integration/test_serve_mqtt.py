@@ -281,6 +281,26 @@ def test_sigterm_says_what_it_dropped_when_there_is_no_time_to_drain(
     assert int(last.split("stopped: ")[1].split()[0]) > 0
 
 
+def test_sigterm_under_traffic_works_off_all_that_was_taken_in(
+    tmp_path: Path, mosquitto: Broker, mitdb: Path
+) -> None:
+    with daemon(tmp_path, mosquitto.url, shutdown_seconds=25) as served:
+        served.wait_ready()
+        command = [
+            sys.executable, "-m", "ecgmon.cli", "replay", str(mitdb / "208"), "--broker", mosquitto.url,
+            "--speed", "0", "--streams", "16",
+        ]  # fmt: skip
+        device = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            served.wait(lambda: served.metric('ecgmon_queue_depth{stage="source"}') > 10)
+            assert served.end() == 0
+            assert device.poll() is None
+        finally:
+            device.kill()
+            device.wait()
+    assert "stopped: 0 received chunks not processed, 0 alerts not delivered" in served.log.read_text()
+
+
 def test_an_unreachable_broker_is_one_clear_error_when_it_must_be_there(tmp_path: Path) -> None:
     with daemon(tmp_path, "mqtt://127.0.0.1:1", broker={"fail_at_start": True}) as served:
         assert served.process.wait(30) == 1
