@@ -21,6 +21,9 @@ from ecgmon.errors import DataError
 
 _BLOCK_ROWS: Final = 2048
 _MAX_LABEL: Final = 99
+_LEAST: Final = -0.01
+_MOST: Final = 1.01
+"""Values are scaled to 0..1; what lies further out was scaled otherwise. The rest is for rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +38,8 @@ def read_windows(path: str | Path) -> Windows:
     """Read a CSV of windows.
 
     Raises :class:`DataError` with file and line when the file is missing or empty, a row is neither 187 nor
-    188 cells or differs from the first, a cell is no finite number, or a label no whole number from 0 to 99.
+    188 cells or differs from the first, a cell is no finite number or outside of 0..1, or a label no whole
+    number from 0 to 99.
     """
     path = Path(path)
     blocks: list[Samples] = []
@@ -83,6 +87,14 @@ def _parse(path: Path, rows: list[tuple[int, str]], columns: int) -> NDArray[np.
         row, column = wrong[0]
         raise DataError(
             f"{path}: line {rows[row][0]}, column {column + 1}: not a finite number; correct the window"
+        )
+    x = values[:, :WINDOW]
+    wrong = np.argwhere((x < _LEAST) | (x > _MOST))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"{path}: line {rows[row][0]}, column {column + 1}: {x[row, column]:g} is outside of 0..1; scale "
+            "each window from its lowest to its highest value"
         )
     return values
 

@@ -46,6 +46,8 @@ def test_labels_and_a_header_are_optional(tmp_path: Path) -> None:
         (2, 0, "", "line 3, column 1: '' is no number"),
         (2, 186, "nan", "line 3, column 187: not a finite number"),
         (0, 3, "inf", "line 1, column 4: not a finite number"),
+        (1, 186, "-0.02", "line 2, column 187: -0.02 is outside of 0..1"),
+        (2, 0, "250", "line 3, column 1: 250 is outside of 0..1"),
         (1, 187, "1.5", "line 2: the label 1.5 is no class"),
         (1, 187, "-1", "line 2: the label -1 is no class"),
         (1, 187, "1,0", "line 2: 189 cells"),
