@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def unpack(data: bytes, where: str) -> tuple[str, Tensors, str]:
 def read(path: Path) -> bytes:
     """A whole file, refused before reading when it is larger than any bundle."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for a writer
+            raise BundleError(f"{path}: no regular file; name a bundle or 'default'")
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
                 raise BundleError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which is no model of ecgmon")

@@ -93,3 +93,10 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(
         tensorfile.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(BundleError, match="no regular file"):
+            tensorfile.read(path)
