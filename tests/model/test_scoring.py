@@ -96,12 +96,13 @@ def test_statistics_need_normal_beats(restorer: Restorer, record: RecordBeats) -
         fit_scoring(restorer, [unknown], "centred")
 
 
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer(load("default"), "cpu")
+
+
 class TestDefaultBundle:
     """The model in the package, on a record that it was trained or calibrated on: it works at all."""
-
-    @pytest.fixture(scope="class")
-    def scorer(self) -> Scorer:
-        return Scorer(load("default"), "cpu")
 
     def test_ventricular_beats_get_small_p_values(self, scorer: Scorer, record: RecordBeats) -> None:
         baseline = scorer.new_baseline()
