@@ -87,7 +87,12 @@ class Survival:
             raise ValueError("calibration arrays of shapes that do not belong together")
         if np.any(np.diff(knots) <= 0) or np.any(np.diff(steps) > 0):
             raise ValueError("calibration curve is not monotone")
-        return cls(knots, steps, Tail(*tail.tolist()) if tail.size else None)
+        if not (steps.min() > 0 and steps.max() <= 1):
+            raise ValueError("calibration curve leaves the probabilities, above 0 and at most 1")
+        known = Tail(*tail.tolist()) if tail.size else None
+        if known is not None and not (0 < known.share <= 1 and known.shape >= 0 and known.scale > 0):
+            raise ValueError("calibration tail is no Pareto distribution")
+        return cls(knots, steps, known)
 
 
 def fit_survival(scores: ArrayLike, weights: ArrayLike, tail_share: float | None) -> Survival:

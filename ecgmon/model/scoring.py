@@ -240,6 +240,11 @@ def population_of(bundle: Bundle) -> Floats:
     population = bundle.part("scoring").get("population")
     if population is None or population.shape != (5, bl.K):
         raise BundleError(f"bundle '{bundle.name}' lacks the statistics of normal beats; train it again")
+    spreads = population[[bl.COLD_SD, bl.SD]]
+    if not ((spreads > 0).all() and (population[bl.BETWEEN] >= 0).all()):
+        raise BundleError(
+            f"bundle '{bundle.name}' has statistics with a spread that is not above 0; train it again"
+        )
     return population.astype(np.float64)
 
 

@@ -14,6 +14,7 @@ from ecgmon.ecg.types import WINDOW
 from ecgmon.errors import BundleError
 from ecgmon.model import tensorfile
 from ecgmon.model.bundle import Bundle, load
+from ecgmon.model.scoring import population_of
 
 MakeBundle = Callable[..., Bundle]
 
@@ -111,3 +112,13 @@ def test_bundle_with_weights_that_are_not_finite_is_refused(tmp_path: Path, make
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="none: cannot be read \\(No such file or directory\\)"):
         load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("row", [1, 3])
+def test_statistics_without_spread_are_refused(make_bundle: MakeBundle, row: int) -> None:
+    bundle = make_bundle()
+    population = np.ones((5, 4))
+    assert population_of(bundle).shape == (5, 4)
+    population[row, 2] = 0.0
+    with pytest.raises(BundleError, match="a spread that is not above 0"):
+        population_of(replace(bundle, tensors=bundle.tensors | {"scoring.population": population}))
