@@ -12,18 +12,17 @@ from tqdm import tqdm
 
 from ecgmon import config
 from ecgmon.commands.output import writable_folder
-from ecgmon.commands.recordings import labelled, resolve
+from ecgmon.commands.recordings import folder_name, labelled, name_of, resolve, trained_on
+from ecgmon.commands.scored_records import LEAD_HELP, stream_bundle
 from ecgmon.commands.summary import calibration_lines
 from ecgmon.errors import UsageError
 from ecgmon.model import bundle as bundles
 from ecgmon.model.bundle import Bundle
-from ecgmon.model.calibration import CalibrationSettings, Method
-from ecgmon.model.judging import calibrated, calibrated_windows, judge_with
+from ecgmon.model.calibration import MOST_ALERTS, CalibrationSettings, Method
+from ecgmon.model.judging import calibrated, calibrated_windows, from_elsewhere, judge_with
 from ecgmon.sources.windows import read_windows
 
 log = logging.getLogger(__name__)
-
-LARGEST = {"false_alerts_per_hour": 3600.0, "false_positive_rate": 1.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for single windows: share of normal ones that may be called odd; default: as in the model",
     )
     parser.add_argument("--records", metavar="NAMES", help="names by comma, a file, DS1 or DS2; default: all")
-    parser.add_argument("--lead", metavar="LEAD", help="name or index of the lead, or auto; default: 0")
+    parser.add_argument("--lead", metavar="LEAD", help=f"{LEAD_HELP}; default: 0")
     parser.add_argument("--method", choices=get_args(Method), help="default: the model's")
 
 
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out
     if out.is_dir():
         raise UsageError(f"{out}: is a folder; --out names a file")
-    bundle = bundles.load(args.model)
+    bundle = stream_bundle(args.model) if args.data.is_dir() else bundles.load(args.model)
     settings = _settings(bundle, args)
     if args.data.is_file():
         result = _windows(bundle, args, settings)
@@ -82,25 +81,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(bundle: Bundle, args: argparse.Namespace) -> CalibrationSettings:
     """The model's own calibration settings with what the command line changes."""
+    per_hour, share = args.false_alerts_per_hour, args.false_positive_rate
+    if per_hour is not None and not 0 < per_hour <= MOST_ALERTS:
+        raise UsageError(f"--false-alerts-per-hour {per_hour:g}: must be above 0 and at most {MOST_ALERTS:g}")
+    if share is not None and not 0 < share < 1:
+        raise UsageError(f"--false-positive-rate {share:g}: must be above 0 and below 1")
     info = bundle.metadata.calibration or bundle.metadata.window_calibration
     tree: dict[str, Any] = dict(info.settings) if info is not None else {}
     for name in ("false_alerts_per_hour", "false_positive_rate", "method"):
-        value = getattr(args, name)
-        if value is None:
-            continue
-        if name in LARGEST and not 0 < value < LARGEST[name]:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} {value:g}: must be above 0 and below {LARGEST[name]:g}")
-        tree[name] = value
+        if getattr(args, name) is not None:
+            tree[name] = getattr(args, name)
     return config.convert(tree, CalibrationSettings, where=f"calibration settings of {args.model}")
 
 
 def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
     paths = resolve(args.data, args.records)
-    seen = set(bundle.metadata.data.train) | set(bundle.metadata.data.validation)
-    known = [
-        path.name for path in paths if path.name in seen and args.data.name == bundle.metadata.data.source
-    ]
+    known = trained_on(bundle.metadata.data, args.data, paths)
     if known:
         log.warning(
             "the model was trained on %s: its scores there are low, and new patients will raise more false "
@@ -108,10 +104,12 @@ def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationS
             ", ".join(known),
         )
     records = [
-        labelled(path, args.lead or "0", bundle.layout)
+        labelled(path, args.lead or "0", bundle.layout, patient=name_of(path, args.data))
         for path in tqdm(paths, desc="reading", unit="record", disable=None)
     ]
-    return calibrated(bundle, [judge_with(bundle, records)], settings)
+    result = calibrated(bundle, [judge_with(bundle, records)], settings)
+    beats = sum(len(record.beats) for record in records)
+    return from_elsewhere(result, folder_name(args.data), [record.patient for record in records], beats)
 
 
 def _windows(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
@@ -125,4 +123,7 @@ def _windows(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSett
         )
     windows = read_windows(args.data)
     odd = np.zeros(len(windows.x), np.bool_) if windows.labels is None else windows.labels != 0
-    return calibrated_windows(bundle, windows.x, odd, settings)
+    result = calibrated_windows(bundle, windows.x, odd, settings)
+    if bundle.metadata.calibration is not None:
+        return result  # the metadata tell of the streams' calibration, which is still the old one
+    return from_elsewhere(result, args.data.name, (), int((~odd).sum()))

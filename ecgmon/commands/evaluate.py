@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ecgmon.commands.output import writable_folder, write_whole
-from ecgmon.commands.recordings import resolve, truth
-from ecgmon.commands.scored_records import add_alert_rate, run_record, scored
+from ecgmon.commands.recordings import name_of, resolve, trained_on, truth
+from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored, stream_bundle
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
@@ -24,7 +24,6 @@ from ecgmon.evaluation.tally import LEARNING, BeatTally, tally
 from ecgmon.model import bundle as bundles
 from ecgmon.model import dataset
 from ecgmon.model.bundle import Bundle
-from ecgmon.model.calibration import ALERTS
 from ecgmon.model.scoring import Scorer
 from ecgmon.sources.windows import Windows, read_windows
 
@@ -56,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("own", "reference"),
         help="R-peaks of the detector (own, the default) or the annotations",
     )
-    parser.add_argument("--lead", metavar="LEAD", help="name or index of the lead, or auto; default: 0")
+    parser.add_argument("--lead", metavar="LEAD", help=f"{LEAD_HELP}; default: 0")
     add_alert_rate(parser)
     parser.add_argument(
         "--from-start", action="store_true", default=None,
@@ -93,33 +92,36 @@ def _records(args: argparse.Namespace) -> Evaluation:
     """Recordings, through the monitor's own pipeline."""
     beats, lead = args.beats or "own", args.lead or "0"
     records = resolve(args.data, args.records)
+    bundle = stream_bundle(args.model)
+    seen = trained_on(bundle.metadata.data, args.data, records)
+    if seen:
+        log.warning(
+            "the model was trained on %s: the figures there are better than those of new patients",
+            ", ".join(seen),
+        )
     known = {record: truth(record) for record in records}
-    bundle = bundles.load(args.model)
     scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
     qrs_from = 0.0 if args.from_start else LEARNING
     tallies, leads = {}, {}
     for record in tqdm(records, desc="evaluate", unit="record", disable=None):
-        given = known[record].t if beats == "reference" else None
+        name, given = name_of(record, args.data), known[record].t if beats == "reference" else None
         result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=given)
-        tallies[record.name] = tally(
-            scored(record, result, known[record]), qrs_from=qrs_from, qrs=beats == "own"
-        )
-        leads[record.name] = result.lead
+        tallies[name] = tally(scored(name, result, known[record]), qrs_from=qrs_from, qrs=beats == "own")
+        leads[name] = result.lead
         if result.seconds <= LEARNING:
-            log.warning(
-                "%s is shorter than the five minutes of learning: nothing of it is scored", record.name
-            )
+            log.warning("%s is shorter than the five minutes of learning: nothing of it is scored", name)
+    requested = _requested(bundle, args.false_alerts_per_hour)
     return evaluation(
         tallies,
         Requested(
             threshold=scorer.threshold,
-            false_positive_rate=scorer.threshold,
-            false_alerts_per_hour=_requested(bundle, args.false_alerts_per_hour),
+            false_positive_rate=None if requested is None else scorer.threshold,
+            false_alerts_per_hour=requested,
         ),
         model=_model(bundle, args.model),
         data={
             "path": str(args.data), "kind": "records", "leads": leads, "beats": beats, "learning_s": LEARNING,
-            "qrs_from_s": qrs_from,
+            "qrs_from_s": qrs_from, "seen_in_training": seen,
         },
     )  # fmt: skip
 
@@ -148,7 +150,9 @@ def _windows(args: argparse.Namespace) -> Evaluation:
         false_positive_rate=calibration.requested,
         false_alerts_per_hour=None,
     )
-    figures = beat_statistics([nothing], requested, classes="?" not in label)
+    figures = msgspec.structs.replace(
+        beat_statistics([nothing], requested, classes="?" not in label), mean_record_auroc=None
+    )
     return Evaluation(
         qrs=None, beats=figures, alerts=None, records={}, model=_model(bundle, args.model),
         data={"path": str(args.data), "kind": "windows"},
@@ -172,11 +176,9 @@ def _labels(path: Path, windows: Windows) -> NDArray[np.str_]:
 
 
 def _requested(bundle: Bundle, asked: float | None) -> float | None:
-    """False alerts per hour that the threshold in force was chosen for."""
+    """False alerts per hour that the threshold in force was chosen for; None for one of the best F-beta."""
     info = bundle.metadata.calibration
-    if asked is not None or info is None:
-        return asked
-    return info.requested if info.unit == ALERTS else None
+    return asked if asked is not None or info is None else info.requested
 
 
 def _model(bundle: Bundle, path: str) -> dict[str, Any]:

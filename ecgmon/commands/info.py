@@ -48,6 +48,8 @@ def _lines(bundle: Bundle) -> list[str]:
         f"training      {m.training.epochs} epochs, best {m.training.best_epoch} ({loss:.5f}), seed {seed}",
         f"data          {m.data.source}, lead {m.data.lead or 'none'}, by {m.data.split_by}{folds}",
     ]
+    if m.data.calibration_source:
+        lines[-1] += f"; calibrated on {m.data.calibration_source}"
     for part in ("train", "validation", "calibration"):
         names = ", ".join(getattr(m.data, part))
         lines.append(

@@ -5,7 +5,9 @@ Shared by ``train``, ``calibrate``, ``evaluate`` and ``scan``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,6 +21,7 @@ from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.matching import match
 from ecgmon.evaluation.reference import Reference, reference
 from ecgmon.evaluation.tally import TOLERANCES
+from ecgmon.model.bundle import DataInfo
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.sources.annotations import read_annotations
 from ecgmon.sources.base import chunks
@@ -37,10 +40,10 @@ CHUNK_SECONDS: Final = 60.0
 def resolve(data: Path, records: str | None = None) -> list[Path]:
     """Paths, without suffix, of the records that ``--data`` and ``--records`` name, in the order named.
 
-    ``records`` holds names separated by commas, is a file with one name a line (blank lines and what follows
-    ``#`` are skipped), or is ``DS1`` or ``DS2``; None means all: those in the folder's ``RECORDS``, or every
-    header where there is no such list. Raises :class:`UsageError` for a folder or a record that does not
-    exist.
+    ``records`` is ``DS1`` or ``DS2``, one name or several separated by commas, or, where there is no such
+    record, a file with one name a line (blank lines and what follows ``#`` are skipped). None means all:
+    those in the folder's ``RECORDS``, or every header where there is no such list. A name may lead into a
+    folder below, such as ``p1/100``. Raises :class:`UsageError` for a folder or a record that does not exist.
     """
     if not data.is_dir():
         raise UsageError(f"{data}: no such folder; --data names a folder of WFDB records")
@@ -49,7 +52,7 @@ def resolve(data: Path, records: str | None = None) -> list[Path]:
         origin = f"{data / 'RECORDS'}" if (data / "RECORDS").is_file() else f"{data}"
     elif records in SPLITS:
         names, origin = list(SPLITS[records]), f"--records {records}"
-    elif Path(records).is_file():
+    elif "," not in records and not is_record(data, records) and _is_file(Path(records)):
         names, origin = _listed(Path(records)), records
     else:
         names, origin = [name.strip() for name in records.split(",")], "--records"
@@ -60,9 +63,40 @@ def resolve(data: Path, records: str | None = None) -> list[Path]:
     if twice:
         raise UsageError(f"{origin}: names record '{twice[0]}' twice")
     for name in names:
-        if not name or not (data / f"{name}.hea").is_file():
+        if not is_record(data, name):
             raise UsageError(f"{origin}: record '{name}' is not in {data}; {_some(_headers(data))}")
     return [data / name for name in names]
+
+
+def name_of(record: Path, data: Path) -> str:
+    """What results call ``record``, one of :func:`resolve`: its path below ``data``, such as ``100`` or
+    ``p1/100``; two patients' recordings often share the last part."""
+    return record.relative_to(data).as_posix() if record.is_relative_to(data) else record.as_posix()
+
+
+def folder_name(data: Path) -> str:
+    """The last part of ``data``'s own path, also where it is given as ``.``."""
+    return Path(os.path.abspath(data)).name  # noqa: PTH100 - resolve() would follow links
+
+
+def trained_on(known: DataInfo, data: Path, records: Iterable[Path]) -> list[str]:
+    """Those of ``records`` that the model learned from, or stopped its training by: of a name among its
+    patients, in a folder named like the one it was trained on."""
+    if folder_name(data) != known.source:
+        return []
+    seen = {*known.train, *known.validation}
+    return [name for record in records if (name := name_of(record, data)) in seen]
+
+
+@contextmanager
+def naming(record: Path) -> Iterator[None]:
+    """A :class:`DataError` raised inside says which record it is about."""
+    try:
+        yield
+    except DataError as error:
+        if str(record) in str(error):
+            raise
+        raise DataError(f"{record}: {error}") from error
 
 
 def truth(record: Path) -> Reference:
@@ -76,22 +110,28 @@ def truth(record: Path) -> Reference:
 
 
 def labelled(
-    record: Path, lead: str = "0", layout: Layout = "centred", beats: BeatsFrom = "own"
+    record: Path,
+    lead: str = "0",
+    layout: Layout = "centred",
+    beats: BeatsFrom = "own",
+    *,
+    patient: str | None = None,
 ) -> RecordBeats:
     """All beats of one record, as the frontend cuts them, each with the AAMI class of its annotation.
 
     A beat gets the class of the annotation that it is matched to, one to one within 150 ms; "" where no
     annotation belongs to it. Annotated beats that the frontend did not find are not among the result: there
-    is no signal to learn from. The patient is the record's name. With ``beats="reference"`` the R-peaks are
-    the annotators'.
+    is no signal to learn from. The patient is the record's name unless told. With ``beats="reference"`` the
+    R-peaks are the annotators'.
 
     Raises :class:`DataError` for a damaged record, missing annotations or an unknown lead.
     """
     known = truth(record)
-    found, hours = _beats(record, lead, layout, known if beats == "reference" else None)
+    with naming(record):
+        found, hours = _beats(record, lead, layout, known if beats == "reference" else None)
     matching = match(known.t, np.array([beat.r for beat in found], dtype=np.float64), TOLERANCES[0])
     labels = ["" if i < 0 else str(known.label[i]) for i in matching.detected.tolist()]
-    return RecordBeats(patient=record.name, beats=found, labels=labels, hours=hours)
+    return RecordBeats(patient=patient or record.name, beats=found, labels=labels, hours=hours)
 
 
 def _beats(record: Path, lead: str, layout: Layout, given: Reference | None) -> tuple[list[Beat], float]:
@@ -121,6 +161,18 @@ def _listed(path: Path) -> list[str]:
         raise UsageError(f"{path}: cannot be read as a list of record names ({error})") from None
     names = (line.partition("#")[0].strip() for line in lines)
     return [name for name in names if name]
+
+
+def is_record(data: Path, name: str) -> bool:
+    """Whether ``data`` holds a record ``name``."""
+    return bool(name) and _is_file(data / f"{name.removesuffix('.hea')}.hea")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name longer than any file's, or with a zero byte
+        return False
 
 
 def _headers(data: Path) -> list[str]:

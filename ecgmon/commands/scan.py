@@ -18,11 +18,10 @@ from tqdm import tqdm
 from ecgmon import __version__
 from ecgmon.commands.output import writable_folder, write_whole
 from ecgmon.commands.recordings import resolve
-from ecgmon.commands.scored_records import add_alert_rate, run_record
+from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, stream_bundle
 from ecgmon.ecg.types import Beat, ModelRef, Score
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.table import columns
-from ecgmon.model import bundle as bundles
 from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.offline import StreamResult
 from ecgmon.sinks.annotations import write_annotations
@@ -76,9 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default="default", metavar="MODEL", help="a bundle, or 'default'")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
-    parser.add_argument(
-        "--lead", default="auto", metavar="LEAD", help="name or index of the lead, or auto (default)"
-    )
+    parser.add_argument("--lead", default="auto", metavar="LEAD", help=f"{LEAD_HELP} (default)")
     add_alert_rate(parser)
     parser.add_argument(
         "--compare-xqrs",
@@ -89,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     records = _named(args.records)
-    scorer = Scorer(bundles.load(args.model), false_alerts_per_hour=args.false_alerts_per_hour)
+    scorer = Scorer(stream_bundle(args.model), false_alerts_per_hour=args.false_alerts_per_hour)
     out = writable_folder(args.out)
     lines: list[Line] = []
     for path in tqdm(records, desc="scan", unit="record", disable=None):

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.commands.recordings import CHUNK_SECONDS
+from ecgmon.commands.recordings import CHUNK_SECONDS, naming
+from ecgmon.errors import BundleError
 from ecgmon.evaluation.alarms import raised
 from ecgmon.evaluation.reference import Reference
 from ecgmon.evaluation.tally import Scored
+from ecgmon.model import bundle as bundles
+from ecgmon.model.bundle import Bundle
+from ecgmon.model.calibration import MOST_ALERTS
 from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.offline import StreamResult, run
 from ecgmon.monitor.pipeline import PipelineSettings
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
+
+LEAD_HELP: Final = "name of the lead, its index among the record's voltage leads, or auto"
 
 
 def add_alert_rate(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +31,18 @@ def add_alert_rate(parser: argparse.ArgumentParser) -> None:
         "--false-alerts-per-hour", type=_rate, metavar="R",
         help="choose the threshold for this rate; default: what the bundle was calibrated for",
     )  # fmt: skip
+
+
+def stream_bundle(path: str) -> Bundle:
+    """The bundle of ``--model``; :class:`BundleError`, before any record is read, for one that cannot judge
+    recordings."""
+    bundle = bundles.load(path)
+    if bundle.metadata.calibration is None:
+        raise BundleError(
+            f"{path}: trained on single windows, and cannot judge recordings; train on recordings, or name a "
+            "CSV of windows"
+        )
+    return bundle
 
 
 def run_record(
@@ -44,14 +63,15 @@ def run_record(
         WfdbSettings(records=[str(record)], start_time=start_time, chunk_seconds=CHUNK_SECONDS)
     )
     given = None if r_peaks is None else {record.name: r_peaks}
-    results = run(source, scorer, PipelineSettings(lead=lead), r_peaks=given)
+    with naming(record):
+        results = run(source, scorer, PipelineSettings(lead=lead), r_peaks=given)
     return results.get(record.name, StreamResult())
 
 
-def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
+def scored(name: str, result: StreamResult, truth: Reference) -> Scored:
     """``result`` of a run with ``start_time`` 0, in the terms of the evaluation."""
     return Scored(
-        name=record.name,
+        name=name,
         hours=result.seconds / 3600,
         truth=truth,
         t=np.array([beat.r for beat in result.beats], dtype=np.float64),
@@ -63,6 +83,6 @@ def scored(record: Path, result: StreamResult, truth: Reference) -> Scored:
 
 def _rate(text: str) -> float:
     value = float(text)
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
+    if not 0 < value <= MOST_ALERTS:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {MOST_ALERTS:g}")
     return value

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ecgmon import config
 from ecgmon.commands.output import writable_folder
-from ecgmon.commands.recordings import BeatsFrom, labelled, resolve
+from ecgmon.commands.recordings import BeatsFrom, folder_name, is_record, labelled, name_of, resolve
 from ecgmon.commands.summary import calibration_lines
 from ecgmon.errors import ConfigError, UsageError
 from ecgmon.model.dataset import RecordBeats
@@ -33,7 +33,7 @@ class TrainSettings(FitSettings, frozen=True, kw_only=True):
     records: str | None = None
     """Names by comma, a file of names, DS1 or DS2; null: all."""
     lead: str = "0"
-    """Name or index of the lead, or auto."""
+    """Name of the lead, its index among the record's voltage leads, or auto."""
     beats: BeatsFrom = "own"
     """R-peaks of our detector, which is what runs later, or of the annotations."""
     patients: dict[str, str] = msgspec.field(default_factory=dict)
@@ -63,30 +63,42 @@ def run(args: argparse.Namespace) -> int:
     writable_folder(out.parent)
     state = out.with_name(f"{out.name}.training")
     resume = Resume(state, go_on=args.resume)
-    if args.resume and not state.exists():
+    if args.resume and not _states(state):
         log.warning("%s: no interrupted training to go on with; starting from the beginning", state)
     started = time.monotonic()
     if data.is_file():
         fitted = _from_windows(data, settings, args.config, resume)
     elif data.is_dir():
-        fitted = fit_recordings(_read(data, settings), settings, Origin(data.name, settings.lead), resume)
+        records = _read(data, settings, args.config)
+        fitted = fit_recordings(records, settings, Origin(folder_name(data), settings.lead), resume)
     else:
         raise UsageError(f"{data}: no such file or folder; data names WFDB records or a CSV of windows")
     fitted.bundle.save(out)
     curve = out.with_suffix(".loss.png")
     history = fitted.history
     draw_loss_curve(curve, history.train, history.validation, history.best)
-    for finished in (state, *out.parent.glob(f"{state.name}.fold*")):
+    for finished in _states(state):
         finished.unlink(missing_ok=True)
     _report(fitted, out, curve, time.monotonic() - started)
     return 0
 
 
-def _read(data: Path, settings: TrainSettings) -> list[RecordBeats]:
+def _states(state: Path) -> list[Path]:
+    """The files of an interrupted training that are there: its own, and one for each of its folds."""
+    folds = state.parent.glob(f"{glob.escape(state.name)}.fold*")
+    return [path for path in (state, *folds) if path.exists()]
+
+
+def _read(data: Path, settings: TrainSettings, where: Path) -> list[RecordBeats]:
+    paths = resolve(data, settings.records)
+    for name in settings.patients:
+        if not is_record(data, name):
+            raise ConfigError(f"{where}: patients: there is no record '{name}' in {data}")
     records = []
-    for path in tqdm(resolve(data, settings.records), desc="reading", unit="record", disable=None):
-        record = labelled(path, settings.lead, settings.layout, settings.beats)
-        records.append(replace(record, patient=settings.patients.get(path.name, record.patient)))
+    for path in tqdm(paths, desc="reading", unit="record", disable=None):
+        name = name_of(path, data)
+        patient = settings.patients.get(name, name)
+        records.append(labelled(path, settings.lead, settings.layout, settings.beats, patient=patient))
     return records
 
 

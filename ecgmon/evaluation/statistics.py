@@ -24,12 +24,13 @@ class Requested(msgspec.Struct, frozen=True, kw_only=True):
     """What the model promises.
 
     threshold               p-value at or under which a beat is odd
-    false_positive_rate     share of normal beats that it is meant to flag; for streams the threshold itself
+    false_positive_rate     share of normal beats that it is meant to flag; for streams the threshold itself;
+                            None where it was chosen by F-beta
     false_alerts_per_hour   that the threshold was chosen for; None where it was chosen otherwise
     """
 
     threshold: float
-    false_positive_rate: float
+    false_positive_rate: float | None
     false_alerts_per_hour: float | None
 
 
@@ -85,7 +86,7 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     ppv: float | None
     """Share of the flagged beats that are anomalous."""
     f1: float | None
-    requested_false_positive_rate: float
+    requested_false_positive_rate: float | None
     """The share of normal beats that the threshold is meant to flag."""
     realised_false_positive_rate: float | None
     """1 - specificity."""

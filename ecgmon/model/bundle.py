@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from numpy.typing import NDArray
 
 from ecgmon.ecg.frontend import fingerprint
@@ -40,7 +40,8 @@ class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the model learned from.
 
     ``split_by`` is ``row`` where the data names no patients. With ``folds`` above 0 the patients of train and
-    calibration are the same: each was judged by a model that others trained.
+    calibration are the same: each was judged by a model that others trained. ``calibration_source`` is unset
+    where the calibration comes from ``source`` too.
     """
 
     source: str
@@ -50,6 +51,7 @@ class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
     train: list[str] = []
     validation: list[str] = []
     calibration: list[str] = []
+    calibration_source: str | UnsetType = UNSET
     train_beats: int
     validation_beats: int
     calibration_beats: int

@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 Method = Literal["conformal", "quantile", "peaks-over-threshold", "f-beta"]
 ALERTS = "false alerts per stream-hour"
 SHARE = "share of normal windows"
+MOST_ALERTS = 3600.0
+"""An hour: one each second."""
 GRID: FloatArray = np.logspace(-7, -0.3, 135)
 """Thresholds tried, as p-values."""
 TABLE = {ALERTS: (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0), SHARE: (0.001, 0.005, 0.01, 0.05)}
@@ -63,7 +65,7 @@ class CalibrationSettings(Settings, frozen=True):
 
     method: Method = "conformal"
     false_alerts_per_hour: Annotated[
-        float, Meta(gt=0, le=3600, description="false alerts per stream and hour that are acceptable")
+        float, Meta(gt=0, le=MOST_ALERTS, description="false alerts per stream and hour that are acceptable")
     ] = 1.0
     false_positive_rate: Annotated[
         float, Meta(gt=0, lt=1, description="for windows without time: share of normal ones called odd")
@@ -85,11 +87,15 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants to know of a calibration; ``unit`` is what requested and realised count."""
+    """What a person wants to know of a calibration.
+
+    ``unit`` is what requested and realised count. ``requested`` is None where no rate was asked for: the
+    threshold is the one of the best F-beta.
+    """
 
     method: str
     unit: str
-    requested: float
+    requested: float | None
     threshold: float
     realised: float
     patients: int
@@ -136,17 +142,22 @@ class Calibration:
         grid, rates = arrays.get("grid"), arrays.get("rates")
         if grid is None or rates is None or grid.ndim != 1 or grid.shape != rates.shape or not grid.size:
             raise ValueError("calibration arrays 'grid' and 'rates' are missing or do not fit")
+        if not (grid.min() > 0 and grid.max() <= 1 and (np.diff(grid) > 0).all()):
+            raise ValueError("calibration grid is not one of ascending probabilities")
+        if not (rates.min() >= 0 and (np.diff(rates) >= 0).all()):
+            raise ValueError("calibration rates do not rise with the threshold")
+        if not 0 < info.threshold <= 1:
+            raise ValueError(f"calibration threshold {info.threshold:g} is no probability above 0")
         return cls(info, survival, grid.astype(np.float64), rates.astype(np.float64))
 
 
 def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) -> Calibration:
     """Calibrate on recordings of patients that training did not see.
 
-    Raises :class:`EcgmonError` when no normal beat has a score, or the method needs labels that are not
-    there.
+    A recording that ends within the learning time is left out with a warning. Raises :class:`EcgmonError`
+    when none is left, no normal beat has a score, or the method needs labels that are not there.
     """
-    used = [after_learning(record, settings.learning_seconds) for record in records]
-    used = [record for record in used if record.hours > 0]
+    used = _long_enough(records, settings.learning_seconds)
     normal = [record.scores[scored(record) & labelled(record, ("N",))] for record in used]
     survival = _fit(normal, [record.patient for record in used], settings)
     p_values = [survival.p_value(record.scores) for record in used]
@@ -172,7 +183,7 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
     info = CalibrationInfo(
         method=settings.method,
         unit=ALERTS,
-        requested=requested,
+        requested=None if settings.method == "f-beta" else requested,
         threshold=threshold,
         realised=false_alerts_per_hour(used, p_values, threshold, settings.episodes),
         patients=len({record.patient for record in used}),
@@ -211,7 +222,7 @@ def calibrate_windows(
     info = CalibrationInfo(
         method=settings.method,
         unit=SHARE,
-        requested=settings.false_positive_rate,
+        requested=None if settings.method == "f-beta" else settings.false_positive_rate,
         threshold=threshold,
         realised=float(np.mean(p_normal <= threshold)),
         patients=0 if patients is None else len(known),
@@ -221,6 +232,24 @@ def calibrate_windows(
         settings=msgspec.to_builtins(settings),
     )
     return Calibration(info, survival, GRID.copy(), rates)
+
+
+def _long_enough(records: Sequence[ScoredRecord], learning: float) -> list[ScoredRecord]:
+    """``records`` without their first ``learning`` s, and those alone of which something remains."""
+    short = [record.patient for record in records if record.hours * 3600 <= learning]
+    if records and len(short) == len(records):
+        raise EcgmonError(
+            f"calibration: none of the recordings is longer than the {learning:g} s of learning time, "
+            f"calibration.learning_seconds: {', '.join(short)}"
+        )
+    for patient in short:
+        log.warning(
+            "calibration: a recording of %s is left out: no longer than the %g s of learning time",
+            patient,
+            learning,
+        )
+    cut = [after_learning(record, learning) for record in records]
+    return [record for record in cut if record.hours > 0]
 
 
 def _fit(normal: Sequence[FloatArray], patients: Sequence[str], settings: CalibrationSettings) -> Survival:

@@ -10,9 +10,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from ecgmon import __version__
@@ -44,7 +46,7 @@ class FitSettings(Settings, frozen=True):
     training: TrainingSettings = TrainingSettings()
     split: SplitSettings = SplitSettings()
     calibration: CalibrationSettings = CalibrationSettings()
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,14 @@ def fit_recordings(
             others = _of(records, [patient for patient in everyone if patient not in group])
             log.info("fold %d of %d: training without %s", number, len(groups), ", ".join(group))
             model, _ = _train(_pairs(others, settings), validation, settings, resume.of(f"fold{number}"))
-            judged.append(judge(model, _fit(model, others, settings), settings.layout, _of(records, group)))
+            judged.append(_judge(model, _fit(model, others, settings), settings, _of(records, group)))
     learning = _of(records, split.train)
     pairs = _pairs(learning, settings)
     log.info("training on %d patients (%d beats)", len(split.train), len(pairs))
     model, history = _train(pairs, validation, settings, resume)
     scoring = _fit(model, learning, settings)
     if not judged:
-        judged = [judge(model, scoring, settings.layout, _of(records, split.calibration))]
+        judged = [_judge(model, scoring, settings, _of(records, split.calibration))]
     data = DataInfo(
         source=origin.source,
         lead=origin.lead,
@@ -157,7 +159,10 @@ def fit_windows(
     )
     bare = assemble(_metadata(settings, history, data), model)
     judged = np.concatenate([judging, np.flatnonzero(anomalous)])
-    return Fitted(calibrated_windows(bare, x[judged], anomalous[judged], settings.calibration), history)
+    bundle = calibrated_windows(
+        bare, x[judged], anomalous[judged], settings.calibration, settings.training.device
+    )
+    return Fitted(bundle, history)
 
 
 def _of(records: Sequence[RecordBeats], patients: Sequence[str]) -> list[RecordBeats]:
@@ -168,6 +173,15 @@ def _fit(
     model: Autoencoder, records: Sequence[RecordBeats], settings: FitSettings
 ) -> dict[str, NDArray[np.float64]]:
     return fit_scoring(Restorer(model, settings.training.device), records, settings.layout)
+
+
+def _judge(
+    model: Autoencoder,
+    scoring: dict[str, NDArray[np.float64]],
+    settings: FitSettings,
+    records: Sequence[RecordBeats],
+) -> Judgements:
+    return judge(model, scoring, settings.layout, records, settings.training.device)
 
 
 def _pairs(records: Sequence[RecordBeats], settings: FitSettings) -> Pairs:

@@ -19,6 +19,7 @@ from ecgmon.model.calibration import (
     calibrate_windows,
 )
 from ecgmon.model.dataset import RecordBeats, normalise
+from ecgmon.model.devices import Device
 from ecgmon.model.false_alerts import ScoredRecord
 from ecgmon.model.scoring import Judge, Restorer, judge_records, population_of, window_errors
 
@@ -44,9 +45,10 @@ def judge(
     scoring: Mapping[str, NDArray[np.float64]],
     layout: Layout,
     records: Sequence[RecordBeats],
+    device: Device = "auto",
 ) -> Judgements:
     """Score recordings, each from an empty baseline, as the monitor would."""
-    restorer = Restorer(model)
+    restorer = Restorer(model, device)
     found = judge_records(Judge(restorer, scoring["population"], layout), records)
     streams = [
         ScoredRecord(
@@ -96,12 +98,31 @@ def calibrated(bundle: Bundle, judged: Sequence[Judgements], settings: Calibrati
 
 
 def calibrated_windows(
-    bundle: Bundle, x: Samples, anomalous: NDArray[np.bool_], settings: CalibrationSettings
+    bundle: Bundle,
+    x: Samples,
+    anomalous: NDArray[np.bool_],
+    settings: CalibrationSettings,
+    device: Device = "auto",
 ) -> Bundle:
     """``bundle`` with its windows' calibration taken from ready windows [n, 187]."""
     clean = normalise(x, np.ones(len(x)), bundle.layout)
-    scores = window_errors(Restorer(bundle.autoencoder()), clean)
+    scores = window_errors(Restorer(bundle.autoencoder(), device), clean)
     return _with(bundle, "window_calibration", calibrate_windows(scores, anomalous, None, settings))
+
+
+def from_elsewhere(bundle: Bundle, source: str, patients: Sequence[str], beats: int) -> Bundle:
+    """``bundle``, calibrated on other data than it was trained with: its metadata say which.
+
+    ``patients`` are none for ready windows. What tells of the training stays.
+    """
+    data = msgspec.structs.replace(
+        bundle.metadata.data,
+        calibration_source=source,
+        calibration=sorted(set(patients)),
+        calibration_beats=beats,
+        folds=0,
+    )
+    return replace(bundle, metadata=msgspec.structs.replace(bundle.metadata, data=data))
 
 
 def _with(bundle: Bundle, name: str, calibration: Calibration) -> Bundle:

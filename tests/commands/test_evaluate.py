@@ -56,6 +56,50 @@ def test_model_and_data_are_named(result: dict[str, Any]) -> None:
     assert (result["data"]["learning_s"], result["data"]["beats"]) == (300, "own")
 
 
+CONTRACT: dict[str, Any] = {
+    "qrs": {at: {"sensitivity", "ppv", "f1"} for at in ("150ms", "50ms")},
+    "beats": {
+        "n", "n_anomalous", "auroc", "auprc", "mean_record_auroc", "per_class_auroc", "threshold",
+        "sensitivity", "specificity", "ppv", "f1", "requested_false_positive_rate",
+        "realised_false_positive_rate",
+    },
+    "alerts": {
+        "n", "false_per_hour", "requested_false_per_hour", "episode_sensitivity", "median_delay_s",
+        "p99_delay_s",
+    },
+}  # fmt: skip
+"""What DESIGN.md promises of ``evaluate --json``; there may be more."""
+
+
+def test_every_key_of_the_contract_is_there(result: dict[str, Any]) -> None:
+    assert list(result) == ["qrs", "beats", "alerts", "records", "model", "data"]
+    assert list(result["records"]) == ["100", "200"]
+    for part in (result, *result["records"].values()):
+        assert list(part["qrs"]) == list(CONTRACT["qrs"])
+        for at, keys in CONTRACT["qrs"].items():
+            assert keys <= part["qrs"][at].keys()
+        assert CONTRACT["beats"] <= part["beats"].keys()
+        assert list(part["beats"]["per_class_auroc"]) == ["S", "V", "F", "Q"]
+        assert CONTRACT["alerts"] <= part["alerts"].keys()
+    assert {"name", "hash"} <= result["model"].keys()
+    assert result["data"]["seen_in_training"] == []
+
+
+def test_records_of_one_name_in_folders_below_are_both_there(
+    mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for patient in ("p1", "p2"):
+        (tmp_path / patient).mkdir()
+        for suffix in ("hea", "dat", "atr"):
+            (tmp_path / patient / f"100.{suffix}").symlink_to(mitdb / f"100.{suffix}")
+    (tmp_path / "RECORDS").write_text("p1/100\np2/100\n")
+    words = ["--model", "default", "--data", tmp_path, "--beats", "reference", "--json", "-"]
+    assert evaluate(*words) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures["records"]) == list(figures["data"]["leads"]) == ["p1/100", "p2/100"]
+    assert figures["records"]["p1/100"] == figures["records"]["p2/100"]
+
+
 def test_reference_beats_leave_the_detector_unjudged(mitdb: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(
         "--model", "default", "--data", mitdb, "--records", "100", "--beats", "reference", "--json", "-"

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgmon.commands.recordings import labelled, resolve, truth
+from ecgmon.commands.recordings import labelled, name_of, resolve, trained_on, truth
 from ecgmon.ecg.aami import DS2
 from ecgmon.errors import DataError, UsageError
+from ecgmon.model.bundle import DataInfo
 
 
 @pytest.fixture
@@ -41,6 +42,48 @@ def test_names_by_file(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "mine.txt"
     listing.write_text("b\nc\n")
     assert names(resolve(folder, str(listing))) == ["b", "c"]
+
+
+def test_a_record_goes_before_a_file_of_its_name(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    (here / "b").write_text("c\n")
+    (here / "a,b").write_text("c\n")
+    monkeypatch.chdir(here)
+    assert names(resolve(folder, "b")) == ["b"]
+    assert names(resolve(folder, "a,b")) == ["a", "b"]
+
+
+def test_a_long_list_of_names_is_no_file_name(folder: Path) -> None:
+    many = [f"record{n:03}" for n in range(600)]
+    for name in many:
+        (folder / f"{name}.hea").touch()
+    assert names(resolve(folder, ",".join(many))) == many
+    with pytest.raises(UsageError, match="is not in"):
+        resolve(folder, "x" * 5000)
+
+
+def test_records_of_one_name_in_folders_below_stay_apart(tmp_path: Path) -> None:
+    for patient in ("p1", "p2"):
+        (tmp_path / patient).mkdir()
+        (tmp_path / patient / "100.hea").touch()
+    (tmp_path / "RECORDS").write_text("p1/100\np2/100\n")
+    found = resolve(tmp_path)
+    assert [name_of(record, tmp_path) for record in found] == ["p1/100", "p2/100"]
+
+
+def test_what_a_model_was_trained_on_is_known_by_name_and_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = DataInfo(
+        source=folder.name, lead="0", split_by="patient", train=["a"], validation=["c"], calibration=["b"],
+        train_beats=1, validation_beats=1, calibration_beats=1,
+    )  # fmt: skip
+    assert trained_on(known, folder, resolve(folder)) == ["a", "c"]
+    monkeypatch.chdir(folder)
+    assert trained_on(known, Path(), resolve(Path())) == ["a", "c"]
+    assert trained_on(known, folder.parent, [folder / "a"]) == []
 
 
 def test_ds2_is_the_split_of_the_literature(mitdb: Path) -> None:
@@ -92,7 +135,7 @@ def test_a_truncated_record_says_so_in_one_line(mitdb: Path, tmp_path: Path) -> 
 
 
 def test_an_unknown_lead_is_refused_with_the_leads_there_are(mitdb: Path) -> None:
-    with pytest.raises(DataError, match="MLII"):
+    with pytest.raises(DataError, match=r"mitdb/100: .*MLII"):
         labelled(mitdb / "100", lead="aVR")
 
 

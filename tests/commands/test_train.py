@@ -62,6 +62,17 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def cut_record(record: Path, target: Path, seconds: float) -> None:
+    """Write the first ``seconds`` of a two-lead record of format 212, and its annotations, as ``target``."""
+    samples = round(seconds * 360)
+    target.with_suffix(".dat").write_bytes(record.with_suffix(".dat").read_bytes()[: 3 * samples])
+    header = [line.split() for line in record.with_suffix(".hea").read_text().splitlines()[:3]]
+    lines = [f"{target.name} 2 360 {samples}"]
+    lines += [f"{target.name}.dat 212 200 11 1024 0 0 0 {words[-1]}" for words in header[1:]]
+    target.with_suffix(".hea").write_text("\n".join(lines) + "\n")
+    target.with_suffix(".atr").write_bytes(record.with_suffix(".atr").read_bytes())
+
+
 def one_line_error(capsys: pytest.CaptureFixture[str]) -> str:
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ecgmon ")]
     assert len(lines) == 1
@@ -83,7 +94,8 @@ def test_training_on_recordings_gives_a_calibrated_bundle_and_a_picture(trained:
     assert sorted((*metadata.data.train, *metadata.data.validation)) == RECORDS.split(",")
     assert metadata.data.train == metadata.data.calibration
     assert metadata.calibration is not None
-    assert metadata.calibration.realised <= metadata.calibration.requested == 0.5
+    assert metadata.calibration.requested == 1.0
+    assert metadata.calibration.realised <= 1.0
     assert metadata.calibration.hours == pytest.approx(4 * 25 / 60, abs=0.1)
     assert metadata.window_calibration is not None
     assert sorted(path.name for path in trained.parent.iterdir()) == [
@@ -121,12 +133,32 @@ def test_calibrate_moves_the_threshold_and_nothing_else(
     info = new.metadata.calibration
     assert info is not None
     assert (info.method, info.requested, info.patients) == ("quantile", 5.0, 2)
+    data = new.metadata.data
+    assert (data.calibration, data.folds, data.calibration_source) == (["101", "105"], 0, "mitdb")
+    assert 4000 < data.calibration_beats < 5000
+    assert (data.source, data.train) == (old.metadata.data.source, old.metadata.data.train)
     assert info.realised <= 5
     assert old.metadata.training == new.metadata.training
     for part in ("autoencoder", "scoring"):
         for name, tensor in old.part(part).items():
             np.testing.assert_array_equal(tensor, new.part(part)[name])
     assert "quantile" in capsys.readouterr().out
+
+
+def test_a_threshold_of_the_best_f_beta_claims_no_rate(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "f.safetensors"
+    words = ["--data", str(mitdb), "--records", "105"]
+    assert run(["calibrate", "--model", str(trained), *words, "--out", str(out), "--method", "f-beta"]) == 0
+    assert "of the best F-beta; here" in capsys.readouterr().out
+    info = load(out).metadata.calibration
+    assert info is not None
+    assert info.requested is None
+    assert run(["evaluate", "--model", str(out), *words, "--json", "-"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["alerts"]["requested_false_per_hour"] is None
+    assert figures["beats"]["requested_false_positive_rate"] is None
 
 
 def test_calibrating_on_patients_that_trained_is_warned_of(
@@ -146,6 +178,26 @@ def test_calibrating_on_patients_that_trained_is_warned_of(
     assert "the model was trained on 119:" in caplog.text
 
 
+def test_measuring_on_patients_that_trained_is_warned_of(
+    trained: Path, mitdb: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", str(trained), "--data", str(mitdb), "--records", "119,105"]
+    assert run(["evaluate", *words, "--json", "-"]) == 0
+    assert "the model was trained on 119:" in caplog.text
+    assert json.loads(capsys.readouterr().out)["data"]["seen_in_training"] == ["119"]
+
+
+def test_a_recording_that_ends_while_learning_cannot_calibrate(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_record(mitdb / "100", tmp_path / "short", seconds=120)
+    words = ["--model", str(trained), "--data", str(tmp_path), "--out", str(tmp_path / "x")]
+    assert run(["calibrate", *words]) == 1
+    assert "longer than the 300 s of learning time, calibration.learning_seconds: short" in one_line_error(
+        capsys
+    )
+
+
 def test_training_on_windows_works_end_to_end(
     csv: Path,
     tmp_path: Path,
@@ -163,6 +215,7 @@ def test_training_on_windows_works_end_to_end(
     assert run(["evaluate", "--model", str(out), "--data", str(csv), "--json", "-"]) == 0
     beats = json.loads(capsys.readouterr().out)["beats"]
     assert beats["auroc"] > 0.95
+    assert beats["mean_record_auroc"] is None
 
     again = tmp_path / "again.safetensors"
     words = ["--model", str(out), "--data", str(csv), "--out", str(again)]
@@ -170,6 +223,19 @@ def test_training_on_windows_works_end_to_end(
     info = load(again).metadata.window_calibration
     assert info is not None
     assert info.threshold == 0.05
+    assert load(again).metadata.data.calibration_source == "windows.csv"
+
+    # Recordings are refused before any of them is read: this one does not exist as data.
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "100.hea").touch()
+    for words in (
+        ["evaluate", "--data", str(tmp_path / "r")],
+        ["calibrate", "--data", str(tmp_path / "r"), "--out", str(again)],
+        ["scan", str(tmp_path / "r"), "--out", str(tmp_path / "s")],
+    ):
+        capsys.readouterr()
+        assert run([words[0], "--model", str(out), *words[1:]]) == 1
+        assert "trained on single windows, and cannot judge recordings" in capsys.readouterr().err
 
 
 def test_an_interrupted_training_is_gone_on_with(
@@ -198,6 +264,37 @@ def test_an_interrupted_training_is_gone_on_with(
     assert not list(tmp_path.glob("*.training*"))
 
 
+def test_a_training_interrupted_in_a_fold_is_gone_on_with(
+    mitdb: Path,
+    tmp_path: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from ecgmon.model import checkpoint
+
+    path = write(mitdb, SMALL)
+    save = checkpoint.save
+
+    def interrupt(*args: object) -> None:
+        save(*args)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", interrupt)
+    words = ["train", "--config", str(path), "--out", str(tmp_path / "x")]
+    assert run(words) == 130
+    assert run([*words, "--resume"]) == 130
+    assert "no interrupted training" not in caplog.text
+
+
+def test_patients_of_records_that_are_not_there_are_refused(
+    mitdb: Path, tmp_path: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(mitdb, SMALL, patients={"2O2": "201"})
+    assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 2
+    assert "patients: there is no record '2O2' in" in one_line_error(capsys)
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "message"),
     [
@@ -209,6 +306,8 @@ def test_an_interrupted_training_is_gone_on_with(
         ({"calibration": {"method": "guess"}}, 2, "calibration.method"),
         ({"data": "nowhere"}, 2, "nowhere: no such file or folder"),
         ({"name": "a/b"}, 2, "name"),
+        ({"seed": -1}, 2, "seed"),
+        ({"seed": 2**63}, 2, "seed"),
     ],
 )
 def test_bad_configurations_are_one_line(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -212,3 +215,48 @@ def test_parts_that_do_not_fit_are_refused() -> None:
     arrays = calibration.tensors()
     with pytest.raises(ValueError, match="'grid' and 'rates'"):
         Calibration.from_parts(calibration.info, {**arrays, "rates": arrays["rates"][1:]})
+
+
+@pytest.mark.parametrize(
+    ("array", "change", "says"),
+    [
+        ("steps", lambda a: 2 * a, "leaves the probabilities"),
+        ("steps", lambda a: a - a[-1], "leaves the probabilities"),
+        ("tail", lambda a: a * [1, 1, 1, -1], "no Pareto"),
+        ("tail", lambda a: a * [1, 1, 1, 0], "no Pareto"),
+        ("grid", lambda a: a[::-1], "ascending probabilities"),
+        ("grid", lambda a: 3 * a, "ascending probabilities"),
+        ("rates", lambda a: -1 - a, "do not rise"),
+    ],
+)
+def test_arrays_that_make_no_sense_are_no_calibration(
+    array: str, change: Callable[[Any], Any], says: str
+) -> None:
+    good = calibrate(PATIENTS, CalibrationSettings())
+    arrays = good.tensors()
+    Calibration.from_parts(good.info, arrays)
+    with pytest.raises(ValueError, match=says):
+        Calibration.from_parts(good.info, arrays | {array: change(arrays[array])})
+
+
+@pytest.mark.parametrize("threshold", [0.0, -0.1, 1.1])
+def test_a_threshold_that_is_no_probability_is_no_calibration(threshold: float) -> None:
+    good = calibrate(PATIENTS, CalibrationSettings())
+    info = msgspec.structs.replace(good.info, threshold=threshold)
+    with pytest.raises(ValueError, match="no probability"):
+        Calibration.from_parts(info, good.tensors())
+
+
+def test_recordings_that_end_while_learning_are_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    short = stream("brief", n=300)
+    info = calibrate([*PATIENTS, short], CalibrationSettings()).info
+    assert info.patients == len(PATIENTS)
+    assert "a recording of brief is left out" in caplog.text
+    with pytest.raises(EcgmonError, match=r"none of the recordings is longer than the 300 s .*: brief"):
+        calibrate([short], CalibrationSettings())
+
+
+def test_f_beta_claims_no_rate() -> None:
+    assert calibrate(PATIENTS, CalibrationSettings(method="f-beta")).info.requested is None
+    scores, odd = PATIENTS[0].scores, np.array(PATIENTS[0].labels) == "V"
+    assert calibrate_windows(scores, odd, None, CalibrationSettings(method="f-beta")).info.requested is None
