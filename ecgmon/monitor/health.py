@@ -15,8 +15,9 @@ from ecgmon.sources.base import Source
 class Health:
     """Answers ``/healthz`` and ``/readyz``.
 
-    Alive: the compute loop went round within ``stall_seconds``. Ready: alive, not shutting down, and every
-    broker in use has accepted us. What needs no broker counts as connected.
+    Alive: the compute loop went round within ``stall_seconds``. Ready: alive, not shutting down, every broker
+    in use has accepted us, and no sink is in trouble. What needs no broker counts as connected. An outbox
+    that is no longer on disk is shown, but alerts still get out.
     """
 
     def __init__(
@@ -50,17 +51,20 @@ class Health:
         """200 when chunks can come in and alerts go out, else 503; each part with its own word."""
         brokers = {name: _connection(end) for name, end in self._ends.items()}
         broker_ok = all(part["ok"] for part in brokers.values())
+        sinks = {name: _delivery(end) for name, end in self._ends.items() if name != "source"}
+        sinks_ok = all(part["ok"] for part in sinks.values())
         pipeline = self._pipeline()
         if self._last is None:
             pipeline = {"ok": False, "detail": "starting"}
         elif self.draining:
             pipeline = {"ok": False, "detail": "shutting down"}
-        ok = broker_ok and bool(pipeline["ok"])
+        ok = broker_ok and sinks_ok and bool(pipeline["ok"])
         parts = {
             "ready": ok,
             "broker": {"ok": broker_ok, **brokers},
             "model": {"ok": True, "name": self._model.name, "hash": self._model.hash},
             "pipeline": pipeline,
+            "sinks": {"ok": sinks_ok, **sinks},
         }
         return json_page(parts, _status(ok))
 
@@ -74,6 +78,15 @@ def _connection(end: Source | Sink) -> dict[str, Any]:
     connected = bool(getattr(end, "connected", True))
     error = getattr(end, "last_error", None)
     return {"ok": connected} if connected or error is None else {"ok": connected, "error": str(error)}
+
+
+def _delivery(sink: Source | Sink) -> dict[str, Any]:
+    """``trouble`` and ``durable`` where the sink knows of them."""
+    trouble, durable = getattr(sink, "trouble", None), getattr(sink, "durable", None)
+    part: dict[str, Any] = {"ok": trouble is None}
+    if trouble is not None:
+        part["error"] = str(trouble)
+    return part if durable is None else {**part, "durable": durable}
 
 
 def _status(ok: bool) -> HTTPStatus:

@@ -106,11 +106,19 @@ class Totals(Collector):
         errors = CounterMetricFamily(
             "ecgmon_sink_disk_errors", "Failures to keep alerts on disk.", labels=["stage"]
         )
+        durable = GaugeMetricFamily(
+            "ecgmon_outbox_durable",
+            "1 while undelivered alerts are on disk, 0 when they are not though they should be.",
+            labels=["stage"],
+        )
         for name, stats in sinks.items():
             for state in ALERT_STATES:
                 if state in stats:
                     alerts.add_metric([name, state], stats[state])
             if "disk_errors" in stats:
                 errors.add_metric([name], stats["disk_errors"])
+            if "durable" in stats:
+                durable.add_metric([name], stats["durable"])
         yield alerts
         yield errors
+        yield durable

@@ -15,7 +15,12 @@ State = dict[str, Any]
 
 
 class Sink(Protocol):
-    """Where alerts and states go. ``open`` first, ``close`` last; all calls come from one thread."""
+    """Where alerts and states go. ``open`` first, ``close`` last; all calls come from one thread.
+
+    A sink may have properties that ``/readyz`` asks for: ``connected`` and ``last_error`` where it has a
+    broker; ``trouble``, why alerts do not get out for another reason, or None; ``durable``, whether alerts
+    are on disk until delivered.
+    """
 
     def open(self) -> None:
         """Make ready; raises an :class:`~ecgmon.errors.EcgmonError` when it can never work."""
@@ -29,7 +34,7 @@ class Sink(Protocol):
     def close(self, deadline: float) -> int:
         """Deliver what is left within ``deadline`` seconds from now and free everything.
 
-        Returns how many alerts were not delivered.
+        Returns how many alerts were not delivered. A second call changes nothing.
         """
 
     def stats(self) -> dict[str, int]:

@@ -33,7 +33,13 @@ class ConsoleSink:
         self.settings = settings or ConsoleSettings()
         self._out: TextIO = out or sys.stdout
         self._delivered = self._failed = 0
+        self._trouble: str | None = None
         self._colour = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last alert could not be written; None when it was, or there was none."""
+        return self._trouble
 
     def open(self) -> None:
         wanted = self.settings.colour
@@ -48,9 +54,12 @@ class ConsoleSink:
             print(line, file=self._out, flush=True)
         except (OSError, ValueError) as error:
             self._failed += 1
-            if self._failed == 1:
-                log.error("alerts cannot be written to the console: %s", error)  # noqa: TRY400 - the reader is gone
+            trouble = f"alerts cannot be written to the console: {error}"
+            if self._trouble is None:
+                log.error("%s", trouble)  # noqa: TRY400 - the reader is gone
+            self._trouble = trouble
         else:
+            self._trouble = None
             self._delivered += 1
 
     def state(self, stream: str, state: State) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from pathlib import Path
 from typing import Annotated, BinaryIO
 
 from msgspec import Meta
@@ -35,8 +35,13 @@ class JsonlSink:
         self.settings = settings
         self._file: BinaryIO | None = None
         self._delivered = self._failed = 0
-        self._failing = False
+        self._trouble: str | None = None
         self._torn = False  # the last line ends in the middle, since the disk was full
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last alert could not be written; None when it was, or there was none."""
+        return self._trouble
 
     def open(self) -> None:
         """Open the file; :class:`DataError` when it cannot be written."""
@@ -44,7 +49,8 @@ class JsonlSink:
             self._file = sys.stdout.buffer
             return
         try:
-            self._file = Path(self.settings.path).open("ab", buffering=0)  # noqa: SIM115 - close() closes it
+            # An alert speaks of a patient: the file is the owner's alone. close() closes it.
+            self._file = open(self.settings.path, "ab", buffering=0, opener=_open_private)  # noqa: SIM115
         except OSError as error:
             raise DataError(f"{self.settings.path}: cannot be written ({error.strerror})") from None
 
@@ -53,12 +59,13 @@ class JsonlSink:
             self._write(encode_alert(alert) + b"\n")
         except (OSError, ValueError) as error:
             self._failed += 1
-            if not self._failing:
-                log.error("alerts cannot be written to %s: %s", self.settings.path, error)  # noqa: TRY400 - no traceback for a full disk
-            self._failing = True
+            trouble = f"alerts cannot be written to {self.settings.path}: {error}"
+            if self._trouble is None:
+                log.error("%s", trouble)  # noqa: TRY400 - no traceback for a full disk
+            self._trouble = trouble
         else:
             self._delivered += 1
-            self._failing = False
+            self._trouble = None
 
     def _write(self, line: bytes) -> None:
         if self._file is None:
@@ -83,3 +90,7 @@ class JsonlSink:
 
     def stats(self) -> dict[str, int]:
         return {"delivered": self._delivered, "failed": self._failed}
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -5,7 +5,8 @@ An alert is written to the outbox on the caller's thread and leaves it when the 
 repeat is harmless. A thread of its own does the publishing: the caller never waits for the network.
 
 Of states only the newest of each stream is kept, published retained; all of them again after a reconnection,
-since the broker may have forgotten them.
+since the broker may have forgotten them. The last state of a stream that ended is published once and then
+forgotten here; at the broker it stays until someone removes it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,6 +27,7 @@ from ecgmon.ecg.types import Alert
 from ecgmon.errors import PayloadError
 from ecgmon.sinks.base import State
 from ecgmon.sinks.outbox import Outbox
+from ecgmon.sinks.retained import RetainedStates
 from ecgmon.transport.broker import BrokerSettings
 from ecgmon.transport.connection import Connection
 from ecgmon.transport.messages import Handlers, Message, Presence
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 
 WINDOW: Final = 20
 """Alerts sent and not yet acknowledged, at most: what paho itself sends at once."""
+
+RETRY_SECONDS: Final = 1.0
+"""Pause of the publisher after a failure inside."""
 
 OUTBOX_FILE: Final = "outbox.sqlite"
 
@@ -71,8 +76,11 @@ class MqttSink:
         self._work = False
         self._closing = False
         self._acknowledged: deque[int] = deque()
-        self._states: dict[str, bytes] = {}
-        self._unsent: OrderedDict[str, bytes] = OrderedDict()
+        self._in_flight: dict[int, int] = {}  # message to outbox number; the publisher's thread alone uses it
+        self._generation = self._last = 0
+        self._states = RetainedStates()
+        self._trouble: str | None = None
+        self._refused = False
         self._delivered = 0
         self._failed = 0
 
@@ -84,8 +92,27 @@ class MqttSink:
     def last_error(self) -> str | None:
         return self._connection.last_error
 
+    @property
+    def trouble(self) -> str | None:
+        """Why alerts do not get out, other than that there is no connection; None when all is well."""
+        thread = self._thread
+        if thread is not None and not thread.is_alive() and not self._closing:
+            return "the publisher has ended"
+        return self._trouble
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether alerts are on disk until delivered; None where that was not asked for."""
+        if self._settings.state_directory is None or self._outbox is None:
+            return None
+        return self._outbox.durable
+
     def open(self) -> None:
-        """Open the outbox and connect; TransportError only with ``broker.fail_at_start``."""
+        """Open the outbox and connect.
+
+        Raises EcgmonError when ``state_directory`` cannot be used or is in use, TransportError when the
+        broker cannot be reached and ``broker.fail_at_start`` is set.
+        """
         directory = self._settings.state_directory
         path = None if directory is None else Path(directory) / OUTBOX_FILE
         self._outbox = Outbox(path, self._settings.outbox_alerts)
@@ -104,6 +131,7 @@ class MqttSink:
         try:
             topic = self._topics.alert(alert.stream)
         except PayloadError as error:
+            self._failed += 1
             self._refuse(error)
             return
         key = f"{alert.id}/{alert.state}"
@@ -117,45 +145,42 @@ class MqttSink:
             self._refuse(error)
             return
         payload = encode_map(state) if state else b""  # an empty retained message takes the old one away
-        with self._changed:
-            if state:
-                self._states[topic] = payload
-            else:
-                self._states.pop(topic, None)
-            self._unsent.pop(topic, None)
-            self._unsent[topic] = payload
+        self._states.put(topic, payload, last=not state or state.get("state") == "ended")
         self._wake()
 
     def close(self, deadline: float) -> int:
-        """Wait at most ``deadline`` s for the outbox to empty, say goodbye; what is left stays on disk."""
+        """Wait at most ``deadline`` s for the outbox to empty, say goodbye; what is left stays on disk.
+
+        Alerts that were given up or fit no topic count as undelivered too. States are waited for only while
+        there is a connection. A second call changes nothing and gives the same number.
+        """
         if self._outbox is None:
             return 0
-        until = time.monotonic() + deadline
+        if not self._closing:
+            self._end(self._outbox, time.monotonic() + deadline)
+        return len(self._outbox) + self._outbox.shed + self._failed
+
+    def _end(self, outbox: Outbox, until: float) -> None:
         with self._changed:
-            self._changed.wait_for(self._drained, deadline)
+            while not self._drained() and (left := until - time.monotonic()) > 0:
+                self._changed.wait(min(left, 0.2))  # a lost connection may be what there is to notice
             self._closing = True
         self._wake()
         if self._thread is not None:
             self._thread.join(max(0.1, until - time.monotonic()))
         self._connection.stop(max(0.1, until - time.monotonic()))
-        left = len(self._outbox)
-        if left:
-            kept = (
-                "kept on disk for the next start"
-                if self._outbox.durable
-                else "lost: there is no state_directory"
-            )
-            log.warning("%d alerts were not delivered in time: %s", left, kept)
-        self._outbox.close()
-        self._outbox = None
-        return left
+        outbox.close()
+        if len(outbox):
+            kept = "kept on disk for the next start" if outbox.durable else "lost: they are not on disk"
+            log.warning("%d alerts were not delivered in time: %s", len(outbox), kept)
 
     def stats(self) -> dict[str, int]:
         """Totals ``delivered``, ``failed`` (the stream's name fits no topic), ``shed`` (the outbox was full),
         ``disk_errors``, ``attempts`` to connect; and as they are now ``waiting`` alerts, ``connected`` 0 or
-        1.
+        1, and ``durable`` 0 or 1 where a ``state_directory`` was asked for.
         """
         outbox = self._outbox
+        durable = self.durable
         return {
             "delivered": self._delivered,
             "failed": self._failed,
@@ -164,6 +189,7 @@ class MqttSink:
             "disk_errors": outbox.disk_errors if outbox is not None else 0,
             "connected": int(self._connection.connected),
             "attempts": self._connection.attempts,
+            **({} if durable is None else {"durable": int(durable)}),
         }
 
     @property
@@ -173,8 +199,8 @@ class MqttSink:
         return self._outbox
 
     def _refuse(self, error: PayloadError) -> None:
-        self._failed += 1
-        if self._failed == 1:
+        if not self._refused:
+            self._refused = True
             log.error("not published: %s", error)
 
     def _status(self, state: str) -> bytes:
@@ -182,7 +208,7 @@ class MqttSink:
         return encode_map({**content, "version": __version__, "started": round(time.time(), 3)})
 
     def _drained(self) -> bool:
-        return self._outbox is None or (len(self._outbox) == 0 and not self._unsent)
+        return not len(self._box) and not (self._connection.connected and self._states.unsent)
 
     def _wake(self) -> None:
         with self._changed:
@@ -190,9 +216,7 @@ class MqttSink:
             self._changed.notify_all()
 
     def _on_up(self) -> None:
-        with self._changed:
-            for topic, payload in self._states.items():
-                self._unsent.setdefault(topic, payload)
+        self._states.send_all_again()
         self._wake()
 
     def _on_delivered(self, mid: int) -> None:
@@ -200,56 +224,61 @@ class MqttSink:
         self._wake()
 
     def _publish_all(self) -> None:
-        """The publisher's thread: what is in flight is known to it alone."""
-        in_flight: dict[int, int] = {}
-        generation = last = 0
+        """The publisher's thread. A failure is said, and what waits is tried again a little later."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._work or self._closing)
                 self._work = False
                 if self._closing:
                     return
-            if self._connection.generation != generation:  # begin again with all that is not acknowledged
-                generation, last = self._connection.generation, 0
-                in_flight.clear()
-                self._acknowledged.clear()
-            self._settle(in_flight)
-            last = self._send_alerts(in_flight, last)
-            self._send_states()
+            try:
+                self._publish()
+            except Exception as error:
+                if self._trouble is None:
+                    log.exception("alerts cannot be published; trying again")
+                self._trouble = f"alerts cannot be published: {error!r}"
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
+                    self._work = True
+            else:
+                self._trouble = None
 
-    def _settle(self, in_flight: dict[int, int]) -> None:
+    def _publish(self) -> None:
+        if self._connection.generation != self._generation:  # begin again with all that is not acknowledged
+            self._generation, self._last = self._connection.generation, 0
+            self._in_flight.clear()
+            self._acknowledged.clear()
+        self._settle()
+        self._send_alerts()
+        self._send_states()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _settle(self) -> None:
         done = []
         while self._acknowledged:
-            number = in_flight.pop(self._acknowledged.popleft(), None)
+            number = self._in_flight.pop(self._acknowledged.popleft(), None)
             if number is not None:
                 done.append(number)
         if done:
             self._box.remove(done)
             self._delivered += len(done)
-            with self._changed:
-                self._changed.notify_all()
 
-    def _send_alerts(self, in_flight: dict[int, int], last: int) -> int:
-        """Fill the window with the oldest alerts beyond ``last``; the last one sent."""
-        free = WINDOW - len(in_flight)
+    def _send_alerts(self) -> None:
+        """Fill the window with the oldest alerts beyond the last one sent."""
+        free = WINDOW - len(self._in_flight)
         if not free or not self._connection.connected:
-            return last
-        for entry in self._box.after(last, free):
+            return
+        for entry in self._box.after(self._last, free):
             mid = self._connection.publish(Message(entry.topic, entry.payload))
             if mid is None:
                 break
-            in_flight[mid] = entry.number
-            last = entry.number
-        return last
+            self._in_flight[mid] = entry.number
+            self._last = entry.number
 
     def _send_states(self) -> None:
-        while self._connection.connected:
-            with self._changed:
-                if not self._unsent:
-                    self._changed.notify_all()
-                    return
-                topic, payload = self._unsent.popitem(last=False)
+        while self._connection.connected and (waiting := self._states.take()) is not None:
+            topic, payload = waiting
             if self._connection.publish(Message(topic, payload, qos=0, retain=True)) is None:
-                with self._changed:
-                    self._unsent.setdefault(topic, payload)
+                self._states.give_back(topic, payload)
                 return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,6 +86,26 @@ def test_clients_that_say_nothing_do_not_keep_others_out_for_ever(
             connection.close()
 
 
+def test_clients_that_trickle_do_not_keep_others_out_for_ever(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "TIMEOUT", 0.5)
+    slow = [socket.create_connection(server.address) for _ in range(pages.CONNECTIONS)]
+    began, answer = time.monotonic(), None
+    try:
+        while answer is None and time.monotonic() - began < 4:
+            for connection in slow:
+                with contextlib.suppress(OSError):
+                    connection.send(b"G")
+            time.sleep(0.1)
+            with contextlib.suppress(http.client.HTTPException, ConnectionError):
+                answer = ask(server, "GET", "/good")
+        assert answer == (200, b'{"a":1}\n')
+    finally:
+        for connection in slow:
+            connection.close()
+
+
 def test_a_port_that_is_taken_is_one_clear_error(server: HttpServer) -> None:
     with pytest.raises(EcgmonError, match=r"cannot listen on 127\.0\.0\.1:\d+ .*set http\.port"):
         HttpServer(HttpSettings(port=server.address[1]), {}).start()
@@ -126,6 +148,19 @@ def test_ready_tells_broker_model_and_pipeline_apart(health: Health) -> None:
     assert read(health.ready())[0] == 200
     health.draining = True
     assert read(health.ready())[0] == 503
+    assert read(health.alive())[0] == 200
+
+
+def test_a_sink_in_trouble_is_not_ready_and_an_outbox_off_the_disk_is_shown(health: Health) -> None:
+    health.beat()
+    sink = health.sink  # type: ignore[attr-defined]
+    sink.connected, sink.durable = True, False
+    status, parts = read(health.ready())
+    assert (status, parts["sinks"]) == (200, {"ok": True, "mqtt": {"ok": True, "durable": False}})
+    sink.trouble = "the disk is full"
+    status, parts = read(health.ready())
+    assert status == 503
+    assert parts["sinks"]["mqtt"] == {"ok": False, "error": "the disk is full", "durable": False}
     assert read(health.alive())[0] == 200
 
 

@@ -28,6 +28,7 @@ SINK_STATS = {
     "disk_errors": 0,
     "connected": 0,
     "attempts": 9,
+    "durable": 1,
 }
 
 
@@ -79,6 +80,7 @@ def test_source_and_sinks_are_read_at_the_scrape(metrics: Metrics) -> None:
     assert value(metrics, "ecgmon_broker_connected", stage="source") == 1
     assert value(metrics, "ecgmon_broker_connected", stage="mqtt") == 0
     assert value(metrics, "ecgmon_sink_alerts_total", stage="mqtt", state="delivered") == 7
+    assert value(metrics, "ecgmon_outbox_durable", stage="mqtt") == 1
 
 
 def test_no_metric_names_a_stream(metrics: Metrics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecgmon.errors import EcgmonError
 from ecgmon.sinks.outbox import Outbox
 
 
@@ -109,15 +111,64 @@ def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path, caplog: pytest.Log
     box.close()
 
 
-def test_a_place_that_cannot_be_used_leaves_it_in_memory_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_place_that_cannot_be_used_is_one_clear_error_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    box = Outbox(tmp_path / "file" / "outbox.sqlite", 10)
+    with pytest.raises(EcgmonError, match=r"file/outbox\.sqlite: alerts cannot be kept there \(.*state_dir"):
+        Outbox(tmp_path / "file" / "outbox.sqlite", 10)
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+def test_a_second_user_of_the_file_is_refused_and_the_first_goes_on(
+    tmp_path: Path, *, same_process: bool
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    box = Outbox(path, 10)
+    if same_process:
+        with pytest.raises(EcgmonError, match="in use by another program"):
+            Outbox(path, 10)
+    else:
+        code = (
+            "import sys, pathlib; from ecgmon.sinks.outbox import Outbox\n"
+            "Outbox(pathlib.Path(sys.argv[1]), 10)"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
+        assert b"in use by another program" in done.stderr
     put(box, "a")
-    assert not box.durable
-    assert keys(box) == ["a"]
-    assert "memory only" in caplog.text
+    assert (keys(box), box.durable, box.disk_errors) == (["a"], True, 0)
+    box.close()
+    Outbox(path, 10).close()
+
+
+def test_another_program_cannot_lock_us_out(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox.sqlite", 10)
+    other = sqlite3.connect(tmp_path / "outbox.sqlite", timeout=0.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    put(box, "a")
+    assert box.durable
+    other.close()
+    box.close()
+
+
+def test_once_closed_it_stays_closed_and_counts_what_comes_as_given_up(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox.sqlite", 10)
+    put(box, "a")
+    box.close()
+    put(box, "b")
+    box.remove([1])
+    assert (len(box), box.after(0, 10), box.shed, box.disk_errors) == (1, [], 1, 0)
+    box.close()
+    again = Outbox(tmp_path / "outbox.sqlite", 10)
+    assert keys(again) == ["a"]
+    again.close()
+
+
+def test_what_is_given_up_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    box = Outbox(None, 2)
+    put(box, *"abcdef")
+    assert [record.getMessage() for record in caplog.records] == [
+        "the outbox is full with 2 alerts; the oldest are given up, 1 so far"
+    ]
     box.close()
 
 

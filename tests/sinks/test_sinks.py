@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from ecgmon.ecg.types import Alert
-from ecgmon.errors import DataError
+from ecgmon.errors import DataError, EcgmonError
 from ecgmon.sinks.base import Sink
 from ecgmon.sinks.console import ConsoleSettings, ConsoleSink, format_alert
 from ecgmon.sinks.jsonl import JsonlSettings, JsonlSink
@@ -29,6 +31,13 @@ MAKERS: dict[str, Callable[[Path], Sink]] = {
     "console": lambda _: ConsoleSink(out=io.StringIO()),
     "mqtt": lambda folder: MqttSink(MqttSinkSettings(broker=NOBODY, state_directory=str(folder))),
 }
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
 
 
 @pytest.fixture(params=MAKERS)
@@ -89,6 +98,13 @@ def test_a_file_that_cannot_be_written_is_an_error_at_the_start(tmp_path: Path) 
         JsonlSink(JsonlSettings(path=str(tmp_path))).open()
 
 
+def test_a_file_of_json_lines_is_private(tmp_path: Path) -> None:
+    sink = JsonlSink(JsonlSettings(path=str(tmp_path / "alerts.jsonl")))
+    sink.open()
+    sink.close(0.0)
+    assert stat.S_IMODE((tmp_path / "alerts.jsonl").stat().st_mode) == 0o600
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_counted_and_said_once(alert: Alert, caplog: pytest.LogCaptureFixture) -> None:
     sink = JsonlSink(JsonlSettings(path="/dev/full"))
@@ -97,6 +113,7 @@ def test_a_full_disk_is_counted_and_said_once(alert: Alert, caplog: pytest.LogCa
         sink.alert(alert)
     assert sink.stats() == {"delivered": 0, "failed": 3}
     assert len(caplog.records) == 1
+    assert sink.trouble == "alerts cannot be written to /dev/full: [Errno 28] No space left on device"
     assert sink.close(0.0) == 3
 
 
@@ -169,8 +186,10 @@ def test_a_closed_console_is_counted(alert: Alert) -> None:
     sink = ConsoleSink(out=stream)
     sink.open()
     stream.close()
+    assert sink.trouble is None
     sink.alert(alert)
     assert sink.stats() == {"delivered": 0, "failed": 1}
+    assert "cannot be written" in str(sink.trouble)
 
 
 def test_an_unreachable_broker_neither_blocks_nor_raises_and_alerts_survive_a_restart(
@@ -191,5 +210,67 @@ def test_a_stream_that_fits_no_topic_is_counted_and_not_raised(tmp_path: Path, a
     sink.open()
     sink.alert(replace(alert, stream="a/#"))
     sink.state("a/#", {"x": 1})
-    assert sink.stats()["failed"] == 2
+    assert sink.stats()["failed"] == 1
+    assert sink.close(0.0) == 1
+
+
+def test_the_publisher_survives_a_failure_inside_and_says_so_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ecgmon.sinks.mqtt.RETRY_SECONDS", 0.01)
+    sink = MqttSink(MqttSinkSettings(broker=NOBODY, state_directory=str(tmp_path)))
+    sink.open()
+    assert sink.trouble is None
+    monkeypatch.setattr(sink, "_settle", lambda: 1 / 0)
+    sink.state("bed", {"x": 1})
+    wait_for(lambda: sink.trouble is not None)
+    assert "ZeroDivisionError" in str(sink.trouble)
+    time.sleep(0.05)
+    monkeypatch.undo()
+    wait_for(lambda: sink.trouble is None)
+    assert sum("cannot be published" in record.getMessage() for record in caplog.records) == 1
     sink.close(0.0)
+    assert sink.trouble is None
+
+
+def test_alerts_given_up_count_as_undelivered_and_a_second_close_says_the_same(alert: Alert) -> None:
+    sink = MqttSink(MqttSinkSettings(broker=NOBODY, outbox_alerts=2))
+    sink.open()
+    for number in range(5):
+        sink.alert(replace(alert, id=str(number)))
+    assert [sink.close(0.0), sink.close(5.0)] == [5, 5]
+    assert (sink.stats()["shed"], sink.stats()["waiting"]) == (3, 2)
+
+
+def test_close_does_not_wait_for_states_without_a_connection() -> None:
+    sink = MqttSink(MqttSinkSettings(broker=NOBODY))
+    sink.open()
+    sink.state("bed", {"x": 1})
+    began = time.monotonic()
+    assert sink.close(10.0) == 0
+    assert time.monotonic() - began < 5
+
+
+def test_durable_is_told_where_a_place_on_disk_was_asked_for(tmp_path: Path, alert: Alert) -> None:
+    sink = MqttSink(MqttSinkSettings(broker=NOBODY, state_directory=str(tmp_path)))
+    sink.open()
+    assert sink.stats()["durable"] == 1
+    sink._box._database.execute("PRAGMA query_only = ON")  # every write fails as on a disk turned read-only
+    sink.alert(alert)
+    assert (sink.stats()["durable"], sink.durable) == (0, False)
+    sink.close(0.0)
+    assert "durable" not in MqttSink(MqttSinkSettings(broker=NOBODY)).stats()
+
+
+def test_a_state_directory_that_cannot_be_used_or_is_in_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EcgmonError, match="alerts cannot be kept there"):
+        MqttSink(MqttSinkSettings(broker=NOBODY, state_directory=str(tmp_path / "file"))).open()
+    first, second = (
+        MqttSink(MqttSinkSettings(broker=NOBODY, state_directory=str(tmp_path))) for _ in range(2)
+    )
+    first.open()
+    with pytest.raises(EcgmonError, match="in use by another program"):
+        second.open()
+    assert second.close(0.0) == 0
+    first.close(0.0)
