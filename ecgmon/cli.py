@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,24 +34,33 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run one subcommand and return its exit code."""
-    args = _parser(_wanted(argv)).parse_args(argv)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if args.debug else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
+    command, debug = _wanted(argv), "--debug" in argv
+    name = f"ecgmon {command}" if command else "ecgmon"
     try:
+        args = _parser(command).parse_args(argv)
+        logging.basicConfig(
+            stream=sys.stderr,
+            level=logging.DEBUG if debug else logging.INFO,
+            format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        )
         return int(args.run(args))
     except EcgmonError as error:
-        if args.debug:
+        if debug:
             log.exception("failed")
-        sys.stderr.write(f"ecgmon {args.command}: {error}\n")
+        sys.stderr.write(f"{name}: {error}\n")
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of stdout is gone; nobody is left to tell
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "" if debug else "; run again with --debug for details"
+        sys.stderr.write(f"{name}: unexpected {text}{hint}\n")
+        return 1
 
 
 def _wanted(argv: Sequence[str]) -> str | None:
@@ -60,7 +70,8 @@ def _wanted(argv: Sequence[str]) -> str | None:
 
 def _parser(wanted: str | None) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="log in detail, show tracebacks")
+    debug = {"action": "store_true", "help": "log in detail, show tracebacks"}
+    common.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # keeps what stood before COMMAND
     parser = argparse.ArgumentParser(
         prog="ecgmon",
         description="Watches ECG streams and raises an alert when a heart does not beat as it should. "
@@ -68,6 +79,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     )
     from ecgmon import __version__
 
+    parser.add_argument("--debug", default=False, **debug)
     parser.add_argument("--version", action="version", version=f"ecgmon {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import types
 
 import pytest
 
+from ecgmon import cli
 from ecgmon.cli import COMMANDS
 
 
@@ -57,3 +60,26 @@ def test_debug_shows_the_traceback() -> None:
     done = ecgmon("check", "--config", "nowhere.yaml", "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+def test_debug_may_stand_before_the_command() -> None:
+    done = ecgmon("--debug", "check", "--config", "nowhere.yaml")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("where", ["import_module", "run"])
+def test_what_nobody_expected_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str, debug: bool
+) -> None:
+    def fail(*_: object) -> int:
+        raise RuntimeError("no room\nfor this")
+
+    module = types.SimpleNamespace(add_arguments=lambda parser: None, run=fail)
+    monkeypatch.setattr(importlib, "import_module", fail if where == "import_module" else lambda _: module)
+    assert cli.run(["info", *(["--debug"] if debug else [])]) == 1
+    errors = capsys.readouterr().err
+    assert errors.splitlines()[-1].startswith("ecgmon info: unexpected RuntimeError: no room for this")
+    assert ("Traceback" in errors) == debug
+    assert debug or errors.count("\n") == 1
