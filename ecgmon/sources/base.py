@@ -12,14 +12,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Protocol
+from pathlib import Path
+from typing import Annotated, Final, Protocol
 
 import numpy as np
 from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Chunk, Samples
-from ecgmon.errors import UsageError
+from ecgmon.errors import DataError, PayloadError, UsageError
+from ecgmon.transport.topics import check_stream_name
+
+LATEST: Final = 4_102_444_800.0
+"""The year 2100 in s since 1970: a later start is a mistake, or milliseconds."""
 
 
 class Source(Protocol):
@@ -103,12 +108,27 @@ def start_of(settings: PlaybackSettings, recorded: float | None, clock: Clock) -
             raise UsageError(
                 f"start_time: {settings.start_time} has no time zone; write 2024-01-31T12:00:00Z"
             )
-        return settings.start_time.timestamp()
+        return _plausible(settings.start_time.timestamp())
     if settings.start_time is not None:
-        return settings.start_time
+        return _plausible(settings.start_time)
     if recorded is not None:
         return recorded
     return clock.wall() if settings.speed > 0 else 0.0
+
+
+def _plausible(seconds: float) -> float:
+    if not 0.0 <= seconds <= LATEST:  # nan is neither
+        raise UsageError(f"start_time: {seconds:g} is no time between 1970 and 2100 in seconds since 1970")
+    return seconds
+
+
+def check_names(paths: Iterable[str | Path], names: Iterable[str]) -> None:
+    """Whether each of ``names`` may name a stream; :class:`DataError` with the file of one that may not."""
+    for path, name in zip(paths, names, strict=True):
+        try:
+            check_stream_name(name)
+        except PayloadError as error:
+            raise DataError(f"{path}: {error}; rename the file") from None
 
 
 class Pacer:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.errors import UsageError
-from ecgmon.sources.base import Clock, Playback, PlaybackSettings, cut, start_of
+from ecgmon.sources.base import Clock, Playback, PlaybackSettings, check_names, cut, start_of
 from ecgmon.sources.csv_reader import CsvRecord, Declared
 
 
@@ -37,6 +37,7 @@ class CsvSource(Playback):
         settings = self._settings
         records = [CsvRecord(path, Declared(settings.fs, settings.unit)) for path in settings.files]
         names = [record.name for record in records]
+        check_names(settings.files, names)
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.errors import UsageError
-from ecgmon.sources.base import Clock, Playback, PlaybackSettings, cut, start_of
+from ecgmon.sources.base import Clock, Playback, PlaybackSettings, check_names, cut, start_of
 from ecgmon.sources.wfdb_record import Record
 
 
@@ -32,6 +32,7 @@ class WfdbSource(Playback):
     def _open_streams(self) -> list[Iterator[Chunk]]:
         records = [Record(path) for path in self._settings.records]
         names = [record.name for record in records]
+        check_names(self._settings.records, names)
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(

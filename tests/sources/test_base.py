@@ -157,3 +157,9 @@ def test_leads_get_names_without_doubles(names: list[str | None]) -> None:
 
 def test_lead_names_that_are_fine_stay() -> None:
     assert unique_names(["II", None, "II", "V1"]) == ("II", "lead1", "II-2", "V1")
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), float("-inf"), -1.0, 1.7e12])
+def test_a_start_time_that_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(UsageError, match="is no time between 1970 and 2100"):
+        start_of(PlaybackSettings(start_time=seconds), None, TestClock())

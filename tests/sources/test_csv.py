@@ -179,3 +179,10 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         names[-1].write_text("1\n")
     with pytest.raises(UsageError, match="two are named x"):
         CsvSource(CsvSettings(files=[str(name) for name in names], fs=100)).open()
+
+
+def test_a_file_whose_name_fits_no_topic_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pat #1+.csv"
+    path.write_text("# fs: 250\nI\n0.1\n0.2\n")
+    with pytest.raises(DataError, match=r"pat #1\+\.csv: .*may not name a stream.*rename the file"):
+        CsvSource(CsvSettings(files=[str(path)])).open()
