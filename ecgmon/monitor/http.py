@@ -6,6 +6,7 @@ with a timeout and small limits, so that a scraper that misbehaves costs the mon
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import sys
@@ -30,7 +31,7 @@ CONNECTIONS: Final = 32
 TEXT: Final = "text/plain; charset=utf-8"
 
 TIMEOUT: Final = 5.0
-"""Seconds a client may take to send its request."""
+"""Seconds that a request may take from the first byte to the last of the answer, however slow the client."""
 
 
 class HttpSettings(Settings, frozen=True):
@@ -123,13 +124,22 @@ class _Server(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        end = threading.Timer(TIMEOUT, _cut, [request])  # a timeout of the socket is for one read only
+        end.daemon = True
+        end.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            end.cancel()
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         log.debug("a client went away: %s", sys.exception())
+
+
+def _cut(request: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is closed already
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

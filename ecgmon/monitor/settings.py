@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,13 +22,10 @@ from ecgmon.sources.csv import CsvSettings, CsvSource
 from ecgmon.sources.mqtt import MqttSettings, MqttSource
 from ecgmon.sources.simulator import SimulatorSettings, SimulatorSource
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
-from ecgmon.transport.broker import BrokerSettings
+from ecgmon.transport.broker import Address, BrokerSettings
 
 SourceSettings = WfdbSettings | CsvSettings | SimulatorSettings | MqttSettings
 SinkSettings = MqttSinkSettings | JsonlSettings | ConsoleSettings
-
-LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that no network lies in front of."""
 
 
 class ModelSettings(Settings, frozen=True):
@@ -129,7 +126,7 @@ def warnings(settings: ServeSettings) -> list[str]:
     for where, broker in brokers.items():
         if broker is not None:
             found += [f"{where}: {text}" for text in _exposed(broker)]
-    if settings.http.enabled and settings.http.host not in LOCAL:
+    if settings.http.enabled and not _local(settings.http.host):
         found.append(f"http: {settings.http.host} can be reached from outside; anyone there can read metrics")
     if settings.state_dir is None and any(
         isinstance(sink, MqttSinkSettings) and sink.state_directory is None for sink in settings.sinks
@@ -138,9 +135,13 @@ def warnings(settings: ServeSettings) -> list[str]:
     return found
 
 
+def _local(host: str) -> bool:
+    return Address("mqtt", host, 0, path="", username=None, password=None).local
+
+
 def _exposed(broker: BrokerSettings) -> list[str]:
     address = broker.address
-    if address.scheme == "unix" or address.host in LOCAL:
+    if address.local:
         return []
     found = []
     if not address.encrypted:

@@ -117,3 +117,8 @@ def test_certificates_that_nobody_checks_are_warned_of(tmp_path: Path) -> None:
 def test_metrics_for_everyone_are_warned_of(tmp_path: Path) -> None:
     (found,) = warnings(load(write(tmp_path, MINIMAL + "http: {host: 0.0.0.0}\n")))
     assert "0.0.0.0 can be reached from outside" in found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_metrics_for_this_machine_need_no_warning(tmp_path: Path, host: str) -> None:
+    assert warnings(load(write(tmp_path, MINIMAL + f"http: {{host: '{host}'}}\n"))) == []
