@@ -18,13 +18,6 @@ from ecgmon.ecg.types import WINDOW
 from ecgmon.model.bundle import load
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDS = "100,103,119,200,208"
-SMALL = {
-    "records": RECORDS,
-    "architecture": {"type": "conv", "channels": [4, 8], "latent": 4, "context": 4},
-    "training": {"epochs": 2, "max_beats_per_patient": 150, "device": "cpu"},
-    "split": {"folds": 2},
-}
 WINDOWS = {
     "layout": "kachuee",
     "architecture": {"type": "conv", "channels": [4, 8], "latent": 4, "context": 0},
@@ -62,36 +55,17 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def cut_record(record: Path, target: Path, seconds: float) -> None:
-    """Write the first ``seconds`` of a two-lead record of format 212, and its annotations, as ``target``."""
-    samples = round(seconds * 360)
-    target.with_suffix(".dat").write_bytes(record.with_suffix(".dat").read_bytes()[: 3 * samples])
-    header = [line.split() for line in record.with_suffix(".hea").read_text().splitlines()[:3]]
-    lines = [f"{target.name} 2 360 {samples}"]
-    lines += [f"{target.name}.dat 212 200 11 1024 0 0 0 {words[-1]}" for words in header[1:]]
-    target.with_suffix(".hea").write_text("\n".join(lines) + "\n")
-    target.with_suffix(".atr").write_bytes(record.with_suffix(".atr").read_bytes())
-
-
 def one_line_error(capsys: pytest.CaptureFixture[str]) -> str:
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ecgmon ")]
     assert len(lines) == 1
     return lines[0]
 
 
-@pytest.fixture(scope="module")
-def trained(mitdb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model of five recordings."""
-    folder = tmp_path_factory.mktemp("model")
-    (folder / "train.yaml").write_text(yaml.safe_dump({"data": str(mitdb)} | SMALL))
-    out = folder / "a.safetensors"
-    assert run(["train", "--config", str(folder / "train.yaml"), "--out", str(out)]) == 0
-    return out
-
-
-def test_training_on_recordings_gives_a_calibrated_bundle_and_a_picture(trained: Path) -> None:
+def test_training_on_recordings_gives_a_calibrated_bundle_and_a_picture(
+    trained: Path, small: dict[str, object]
+) -> None:
     metadata = load(trained, layout="centred").metadata
-    assert sorted((*metadata.data.train, *metadata.data.validation)) == RECORDS.split(",")
+    assert sorted((*metadata.data.train, *metadata.data.validation)) == str(small["records"]).split(",")
     assert metadata.data.train == metadata.data.calibration
     assert metadata.calibration is not None
     assert metadata.calibration.requested == 1.0
@@ -121,81 +95,6 @@ def test_info_tells_a_person_and_a_program(trained: Path, capsys: pytest.Capture
     assert tree["hash"] == load(trained).hash
     assert tree["architecture"]["type"] == "conv"
     assert tree["tensors"]["calibration.grid"].startswith("float64")
-
-
-def test_calibrate_moves_the_threshold_and_nothing_else(
-    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "new.safetensors"
-    words = ["--model", str(trained), "--data", str(mitdb), "--records", "101,105", "--out", str(out)]
-    assert run(["calibrate", *words, "--false-alerts-per-hour", "5", "--method", "quantile"]) == 0
-    old, new = load(trained), load(out)
-    info = new.metadata.calibration
-    assert info is not None
-    assert (info.method, info.requested, info.patients) == ("quantile", 5.0, 2)
-    data = new.metadata.data
-    assert (data.calibration, data.folds, data.calibration_source) == (["101", "105"], 0, "mitdb")
-    assert 4000 < data.calibration_beats < 5000
-    assert (data.source, data.train) == (old.metadata.data.source, old.metadata.data.train)
-    assert info.realised <= 5
-    assert old.metadata.training == new.metadata.training
-    for part in ("autoencoder", "scoring"):
-        for name, tensor in old.part(part).items():
-            np.testing.assert_array_equal(tensor, new.part(part)[name])
-    assert "quantile" in capsys.readouterr().out
-
-
-def test_a_threshold_of_the_best_f_beta_claims_no_rate(
-    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "f.safetensors"
-    words = ["--data", str(mitdb), "--records", "105"]
-    assert run(["calibrate", "--model", str(trained), *words, "--out", str(out), "--method", "f-beta"]) == 0
-    assert "of the best F-beta; here" in capsys.readouterr().out
-    info = load(out).metadata.calibration
-    assert info is not None
-    assert info.requested is None
-    assert run(["evaluate", "--model", str(out), *words, "--json", "-"]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    assert figures["alerts"]["requested_false_per_hour"] is None
-    assert figures["beats"]["requested_false_positive_rate"] is None
-
-
-def test_calibrating_on_patients_that_trained_is_warned_of(
-    trained: Path, mitdb: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    words = [
-        "--model",
-        str(trained),
-        "--data",
-        str(mitdb),
-        "--records",
-        "119,101",
-        "--out",
-        str(tmp_path / "x"),
-    ]
-    assert run(["calibrate", *words]) == 0
-    assert "the model was trained on 119:" in caplog.text
-
-
-def test_measuring_on_patients_that_trained_is_warned_of(
-    trained: Path, mitdb: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["--model", str(trained), "--data", str(mitdb), "--records", "119,105"]
-    assert run(["evaluate", *words, "--json", "-"]) == 0
-    assert "the model was trained on 119:" in caplog.text
-    assert json.loads(capsys.readouterr().out)["data"]["seen_in_training"] == ["119"]
-
-
-def test_a_recording_that_ends_while_learning_cannot_calibrate(
-    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cut_record(mitdb / "100", tmp_path / "short", seconds=120)
-    words = ["--model", str(trained), "--data", str(tmp_path), "--out", str(tmp_path / "x")]
-    assert run(["calibrate", *words]) == 1
-    assert "longer than the 300 s of learning time, calibration.learning_seconds: short" in one_line_error(
-        capsys
-    )
 
 
 def test_training_on_windows_works_end_to_end(
@@ -268,12 +167,13 @@ def test_a_training_interrupted_in_a_fold_is_gone_on_with(
     mitdb: Path,
     tmp_path: Path,
     write: Write,
+    small: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     from ecgmon.model import checkpoint
 
-    path = write(mitdb, SMALL)
+    path = write(mitdb, small)
     save = checkpoint.save
 
     def interrupt(*args: object) -> None:
@@ -288,9 +188,9 @@ def test_a_training_interrupted_in_a_fold_is_gone_on_with(
 
 
 def test_patients_of_records_that_are_not_there_are_refused(
-    mitdb: Path, tmp_path: Path, write: Write, capsys: pytest.CaptureFixture[str]
+    mitdb: Path, tmp_path: Path, write: Write, small: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(mitdb, SMALL, patients={"2O2": "201"})
+    path = write(mitdb, small, patients={"2O2": "201"})
     assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 2
     assert "patients: there is no record '2O2' in" in one_line_error(capsys)
 
@@ -340,27 +240,20 @@ def test_bad_windows_are_one_line(
 
 
 def test_too_few_patients_are_one_line(
-    mitdb: Path, tmp_path: Path, write: Write, capsys: pytest.CaptureFixture[str]
+    mitdb: Path, tmp_path: Path, write: Write, small: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(mitdb, SMALL, records="100,101")
+    path = write(mitdb, small, records="100,101")
     assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 2
     assert "at least 3 are needed" in one_line_error(capsys)
 
 
-def test_two_recordings_of_one_patient_stay_together(mitdb: Path, tmp_path: Path, write: Write) -> None:
-    path = write(mitdb, SMALL, records="100,101,201,202,103", patients={"202": "201"}, split={"folds": 0})
+def test_two_recordings_of_one_patient_stay_together(
+    mitdb: Path, tmp_path: Path, write: Write, small: dict[str, object]
+) -> None:
+    path = write(mitdb, small, records="100,101,201,202,103", patients={"202": "201"}, split={"folds": 0})
     assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 0
     data = load(tmp_path / "x").metadata.data
     assert sorted((*data.train, *data.validation, *data.calibration)) == ["100", "101", "103", "201"]
-
-
-@pytest.mark.parametrize("words", [["--false-alerts-per-hour", "0"], ["--false-positive-rate", "1"]])
-def test_requests_out_of_range_are_one_line(
-    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
-) -> None:
-    common = ["--model", str(trained), "--data", str(mitdb), "--out", str(tmp_path / "x")]
-    assert run(["calibrate", *common, *words]) == 2
-    assert f"{words[0]} {words[1]}: must be above 0" in one_line_error(capsys)
 
 
 def test_windows_cannot_calibrate_a_model_of_another_layout(
