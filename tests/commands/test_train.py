@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -193,6 +194,36 @@ def test_patients_of_records_that_are_not_there_are_refused(
     path = write(mitdb, small, patients={"2O2": "201"})
     assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 2
     assert "patients: there is no record '2O2' in" in one_line_error(capsys)
+
+
+def test_records_of_one_name_in_folders_below_are_patients_of_their_own(
+    mitdb: Path,
+    tmp_path: Path,
+    write: Write,
+    small: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ecgmon.model import judging, scoring
+
+    devices: list[str] = []
+
+    class Noted(scoring.Restorer):
+        def __init__(self, model: Any, device: Any = "auto") -> None:
+            devices.append(device)
+            super().__init__(model, device)
+
+    monkeypatch.setattr(judging, "Restorer", Noted)
+    below = {"p1/100": "100", "p2/100": "103", "p3/100": "119"}
+    for name, record in below.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.atr").symlink_to(mitdb / f"{record}.atr")
+        (tmp_path / f"{name}.hea").symlink_to(mitdb / f"{record}.hea")
+        (tmp_path / name).with_name(f"{record}.dat").symlink_to(mitdb / f"{record}.dat")
+    path = write(tmp_path, small, records=",".join(below), split={"folds": 0})
+    assert run(["train", "--config", str(path), "--out", str(tmp_path / "x")]) == 0
+    data = load(tmp_path / "x").metadata.data
+    assert sorted((*data.train, *data.validation, *data.calibration)) == list(below)
+    assert devices == ["cpu"]  # the one configured, not whatever there is
 
 
 @pytest.mark.parametrize(
