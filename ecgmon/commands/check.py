@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ecgmon.errors import UsageError
+from ecgmon.monitor.preflight import other_rule, problems
 from ecgmon.monitor.service import load_scorer
 from ecgmon.monitor.settings import ServeSettings, load, make_sinks, make_source, warnings
 from ecgmon.sinks.console import ConsoleSettings
@@ -22,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
+    found = problems(settings)
+    if found:
+        for problem in found:
+            sys.stderr.write(f"ecgmon check: {problem}\n")
+        return UsageError.exit_code
     scorer = load_scorer(settings)
     make_source(settings)
     make_sinks(settings)
@@ -30,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     reference = scorer.model_ref
     print(f"{'model':<10}{reference.name} ({reference.hash[:12]}), {scorer.layout}, on {scorer.device}")
     print(f"{'threshold':<10}p <= {scorer.threshold:.3g}")
-    for warning in warnings(settings):
+    for warning in [*warnings(settings), *other_rule(settings, scorer)]:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{args.config}: good")
     return 0

@@ -27,6 +27,7 @@ from ecgmon.monitor.health import Health
 from ecgmon.monitor.http import HttpServer, Page, text_page
 from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.pipeline import Pipeline
+from ecgmon.monitor.preflight import other_rule
 from ecgmon.monitor.settings import ServeSettings, make_sinks, make_source
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Source
@@ -110,6 +111,8 @@ class Service:
     def _startup(self) -> None:
         settings = self.settings
         scorer = load_scorer(settings)
+        for warning in other_rule(settings, scorer):
+            log.warning("%s", warning)
         if settings.embedded_broker is not None:
             self._stack.enter_context(_embedded(settings.embedded_broker.port))
         self.sinks: dict[str, Sink] = make_sinks(settings)

@@ -239,3 +239,40 @@ def test_check_warns_of_a_broker_that_anyone_can_read(tmp_path: Path) -> None:
     done = ecgmon("check", "--config", config(tmp_path, source=source))
     assert done.returncode == 0
     assert "warning: source: mqtt://ward.example:1883 is plaintext and not local" in done.stderr
+
+
+def test_check_names_each_thing_that_would_stop_it_and_exits_with_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    broker = {
+        "url": "mqtts://ward.example", "username": "u", "password_file": str(tmp_path / "secret"),
+        "tls": {"ca_file": str(tmp_path / "ca.pem")},
+    }  # fmt: skip
+    done = ecgmon(
+        "check", "--config",
+        config(
+            tmp_path,
+            source={"type": "wfdb", "records": ["nowhere/100"], "start_time": float("nan")},
+            sinks=[
+                {"type": "jsonl", "path": str(tmp_path / "no" / "a.jsonl")},
+                {"type": "mqtt", "broker": broker},
+            ],
+            state_dir=str(tmp_path / "file" / "state"),
+        ),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    for text in ("start_time: nan", "nowhere/100.hea", "a.jsonl cannot", "secret", "ca.pem", "state_dir: "):
+        assert sum(text in line and line.startswith("ecgmon check: ") for line in lines) == 1, text
+    assert len(lines) == 6
+    source = {"type": "csv", "files": ["nowhere.csv"]}
+    assert "nowhere.csv: no such file" in ecgmon("check", "--config", config(tmp_path, source=source)).stderr
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_another_rule_than_the_calibrated_one_is_warned_of(tmp_path: Path, command: str) -> None:
+    alerts = {"anomalous_beats": {"raise_beats": 2}}
+    done = ecgmon(command, "--config", config(tmp_path, alerts=alerts))
+    assert done.returncode == 0
+    assert "false alerts per hour were calibrated for 3 of 8 beats" in done.stderr
+    assert "calibrated for" not in ecgmon(command, "--config", config(tmp_path)).stderr
