@@ -55,7 +55,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _names(given: str) -> list[str]:
     file = Path(given)
-    text = file.read_text(encoding="utf-8").split() if file.is_file() else given.split(",")
+    try:
+        text = file.read_text(encoding="utf-8").split() if file.is_file() else given.split(",")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"--records {given}: not a readable file of text in UTF-8") from None
     names = [name.strip() for name in text if name.strip()]
     if not names:
         raise UsageError(f"--records {given}: names no record")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import signal
 
 import numpy as np
 from tqdm import tqdm
@@ -75,13 +76,18 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--streams {args.streams}: 1 to 10000")
     topics = SampleTopics(args.topic)
     source = _source(args)
-    sender = Sender(_broker(args), args.qos)
-    sender.open()
+    broker = _broker(args)
+    if args.ca_file is not None and not broker.address.encrypted:
+        raise UsageError(f"--ca-file: {broker.address.shown} is not encrypted; use mqtts:// or wss://")
+    sender = Sender(broker, args.qos)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     try:
+        sender.open()
         interrupted = not _play(source, sender, topics, args)
     finally:
         source.close()
         sender.close()
+        signal.signal(signal.SIGTERM, before)
     what = "acknowledged by the broker" if args.qos else "sent"
     print(
         f"{args.record}: {sender.messages} messages, {sender.samples} samples a lead; "
@@ -95,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _play(source: Source, sender: Sender, topics: SampleTopics, args: argparse.Namespace) -> bool:
-    """Play to the end; False when interrupted from the keyboard."""
+    """Play to the end; False when interrupted, by Ctrl-C or SIGTERM."""
     form: Form = args.payload
     names: list[str] = []
     try:

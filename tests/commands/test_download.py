@@ -60,3 +60,10 @@ def test_records_are_named_by_commas_or_a_file(
     )
     assert asked == [["100", "101"]] * 2
     assert capsys.readouterr().out == f"{tmp_path / 'a'}: 2 records\n{tmp_path / 'b'}: 2 records\n"
+
+
+def test_a_file_of_records_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    names = tmp_path / "names"
+    names.write_bytes(b"\xff\xfe1\x000\x000\x00")
+    with pytest.raises(UsageError, match="not a readable file of text in UTF-8"):
+        download.run(parse("mitdb", "--out", str(tmp_path / "out"), "--records", str(names)))

@@ -164,3 +164,41 @@ def test_a_recording_that_is_missing_is_said(
 ) -> None:
     assert run(["replay", str(tmp_path / "none"), "--broker", mosquitto.url]) == 1
     assert "none" in capsys.readouterr().err
+
+
+def test_sigterm_ends_a_replay_like_ctrl_c(mosquitto: Broker, recording: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ecgmon.cli",
+        "--debug",
+        "replay",
+        str(recording),
+        "--broker",
+        mosquitto.url,
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(4)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, errors
+    assert "; interrupted" in out
+
+
+def test_certificates_for_a_plain_url_are_refused(
+    mosquitto: Broker, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replay", str(recording), "--broker", mosquitto.url, "--ca-file", "ca.pem"]) == 2
+    assert "--ca-file: " in capsys.readouterr().err
+
+
+def test_a_start_time_that_is_none_is_refused(
+    mosquitto: Broker, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["replay", str(recording), "--broker", mosquitto.url, "--start-time", "nan", "--speed", "0"]
+    assert run(words) == 2
+    assert "start_time: nan is no time" in capsys.readouterr().err
