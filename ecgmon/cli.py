@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         if debug:
             traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -70,8 +70,9 @@ def _wanted(argv: Sequence[str]) -> str | None:
 
 def _parser(wanted: str | None) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    debug = {"action": "store_true", "help": "log in detail, show tracebacks"}
-    common.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # keeps what stood before COMMAND
+    text = "log in detail, show tracebacks"
+    # suppressed: without it after COMMAND, what stood before COMMAND holds
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
     parser = argparse.ArgumentParser(
         prog="ecgmon",
         description="Watches ECG streams and raises an alert when a heart does not beat as it should. "
@@ -79,7 +80,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     )
     from ecgmon import __version__
 
-    parser.add_argument("--debug", default=False, **debug)
+    parser.add_argument("--debug", action="store_true", help=text)
     parser.add_argument("--version", action="version", version=f"ecgmon {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():

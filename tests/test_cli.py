@@ -76,7 +76,7 @@ def test_what_nobody_expected_is_one_line_too(
     def fail(*_: object) -> int:
         raise RuntimeError("no room\nfor this")
 
-    module = types.SimpleNamespace(add_arguments=lambda parser: None, run=fail)
+    module = types.SimpleNamespace(add_arguments=lambda _: None, run=fail)
     monkeypatch.setattr(importlib, "import_module", fail if where == "import_module" else lambda _: module)
     assert cli.run(["info", *(["--debug"] if debug else [])]) == 1
     errors = capsys.readouterr().err
