@@ -251,6 +251,14 @@ def test_close_does_not_wait_for_states_without_a_connection() -> None:
     assert time.monotonic() - began < 5
 
 
+def test_nothing_is_remembered_of_streams_that_ended() -> None:
+    sink = MqttSink(MqttSinkSettings(broker=NOBODY))
+    for state in ("live", "ended"):
+        sink.state("bed", {"state": state})
+        sink.state(f"bed-{state}", {"state": state})
+    assert sink._states.current == 1
+
+
 def test_durable_is_told_where_a_place_on_disk_was_asked_for(tmp_path: Path, alert: Alert) -> None:
     sink = MqttSink(MqttSinkSettings(broker=NOBODY, state_directory=str(tmp_path)))
     sink.open()
