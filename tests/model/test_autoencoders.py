@@ -124,7 +124,7 @@ def test_weights_travel_as_arrays(settings: Architecture) -> None:
 def test_weights_of_another_architecture_are_refused() -> None:
     with pytest.raises(BundleError, match="do not fit the architecture"):
         load_weights(fresh(ConvSettings()), weights(fresh(LstmSettings())), where="test")
-    with pytest.raises(BundleError, match=r"'decoder.0.weight' is float32 \(384, 29\), not \(384, 28\)"):
+    with pytest.raises(BundleError, match=r"'decoder.0.weight' is float32 \(768, 29\), not \(768, 28\)"):
         load_weights(fresh(ConvSettings(latent=4)), weights(fresh(ConvSettings(latent=5))), where="test")
 
 

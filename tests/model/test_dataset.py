@@ -86,7 +86,9 @@ def test_gain_and_polarity_change_window_and_reference_together() -> None:
 
 
 def test_shift_moves_the_window_by_whole_samples_within_its_limit() -> None:
-    x, damaged, reference, target = _augmented(AugmentationSettings(gain=0, shift=3, noise=0, strangers=0))
+    x, damaged, reference, target = _augmented(
+        AugmentationSettings(gain=0, polarity=0, shift=3, noise=0, strangers=0)
+    )
     steps = ((target[:, 90] - x[:, 90]) / (x[0, 1] - x[0, 0])).round()
     assert sorted(set(steps.int().tolist())) == [-3, -2, -1, 0, 1, 2, 3]
     assert torch.equal(damaged, target)
