@@ -10,7 +10,7 @@ import numpy as np
 
 
 def fingerprint_of(design: int, *modules: ModuleType) -> str:
-    """12 hexadecimal digits over ``design`` and the upper-case constants of ``modules`` that are plain data."""
+    """12 hexadecimal digits over ``design`` and the upper-case constants of ``modules``, plain data only."""
     lines = [f"design={design}"]
     for module in modules:
         for name, value in sorted(vars(module).items()):
