@@ -46,7 +46,7 @@ def test_a_few_beats_can_be_learned_by_heart(
     x = torch.from_numpy(np.concatenate([narrow, wide, -0.6 * narrow]))
     model = fresh(settings)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(150):
+    for _ in range(250):
         optimizer.zero_grad()
         loss = functional.mse_loss(model(x)[0], x)
         loss.backward()  # type: ignore[no-untyped-call]
