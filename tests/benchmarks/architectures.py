@@ -3,7 +3,8 @@
     .venv/bin/python tests/benchmarks/architectures.py --data ../shared/data/mitdb --out runs/architectures
 
 Trains each with ``configs/train.yaml`` on DS1, evaluates on DS2 with own R-peaks, prints one table.
-Nothing is chosen by it. Speed is the autoencoder alone, one thread, batches of 128.
+Nothing is chosen by it. Speed is the autoencoder alone, one thread, batches of 128. What ``--out`` holds
+already is not trained again.
 """
 
 from __future__ import annotations
@@ -70,14 +71,16 @@ def main() -> None:
         stem = args.out / name.replace(", ", "-").replace(" ", "-")
         config, bundle, result = (stem.with_suffix(s) for s in (".yaml", ".safetensors", ".json"))
         config.write_text(yaml.safe_dump(settings | {"architecture": architecture, "data": str(args.data)}))
-        started = time.monotonic()
-        ecgmon("train", "--config", config, "--out", bundle)
-        seconds = time.monotonic() - started
+        timing = stem.with_suffix(".seconds")
+        if not (bundle.exists() and timing.exists()):
+            started = time.monotonic()
+            ecgmon("train", "--config", config, "--out", bundle)
+            timing.write_text(f"{time.monotonic() - started:.0f}")
         ecgmon("evaluate", "--model", bundle, "--data", args.data, "--records", "DS2", "--json", result)
         beats = json.loads(result.read_text())["beats"]
         per_class = beats["per_class_auroc"]
         print(
-            f"| {name} | {load(bundle).autoencoder().parameter_count():,} | {seconds:.0f} "
+            f"| {name} | {load(bundle).autoencoder().parameter_count():,} | {timing.read_text()} "
             f"| {beats_per_second(bundle):,.0f} | {beats['auroc']:.3f} | {per_class['V']:.3f} "
             f"| {per_class['S']:.3f} | {beats['mean_record_auroc']:.3f} | {beats['auprc']:.3f} |",
             flush=True,
