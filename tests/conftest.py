@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 # Before torch is imported, and for every process that a test starts: nets this small wait for their threads
 # longer than they compute, and pytest already uses every core.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell starts what it runs in the background deaf to SIGINT, and so would be the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +111,10 @@ def test_a_signal_to_all_ends_the_demo_at_once_with_its_last_alerts_delivered(
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    tree = yaml.safe_load((CONFIGS / "demo.yaml").read_text())
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    tree = yaml.safe_load((CONFIGS / "demo.yaml").read_text().replace("18830", port))
     tree["http"]["port"] = 0
     path = tmp_path / "demo.yaml"
     path.write_text(yaml.safe_dump(tree))
