@@ -12,7 +12,8 @@ import pytest
 # longer than they compute, and pytest already uses every core.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# A shell starts what it runs in the background deaf to SIGINT, and so would be the programs that tests interrupt.
+# A shell starts what it runs in the background deaf to SIGINT, and so would be the programs that tests
+# interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -156,10 +156,9 @@ def test_a_replayed_record_gives_valid_alerts_and_those_of_the_file(
     tmp_path: Path, mosquitto: Broker, mitdb: Path
 ) -> None:
     record = mitdb / "208"
-    model = {"false_alerts_per_hour": 2.0}
     with (
         listener(mosquitto, "ecgmon/alerts/#", tmp_path / "alerts.txt"),
-        daemon(tmp_path, mosquitto.url, lead="MLII", model=model) as served,
+        daemon(tmp_path, mosquitto.url) as served,
     ):
         served.wait_ready()
         replay(record, mosquitto, "--speed", "150", "--start-time", START, "--payload", "binary")
@@ -182,15 +181,15 @@ def test_a_replayed_record_gives_valid_alerts_and_those_of_the_file(
     cleared = {a.id: a for a in alerts if a.state == "cleared"}
     spans = [(a.onset - 0.15, cleared[a.id].end + 0.15) for a in raised]
     true = [any(first <= t <= last for t in ventricular) for first, last in spans]
-    assert len(raised) >= 5
+    assert len(raised) >= 4
     assert sum(true) >= 0.8 * len(raised)
     covered = sum(any(first <= t <= last for first, last in spans) for t in ventricular)
-    assert covered >= 0.5 * len(ventricular)
+    assert covered >= 0.85 * len(ventricular)
 
     source = {"type": "wfdb", "records": [str(record)], "start_time": START, "chunk_seconds": 7.3}
     sinks = [{"type": "jsonl", "path": str(tmp_path / "file.jsonl")}]
     path = tmp_path / "file.yaml"
-    file_tree = {"source": source, "sinks": sinks, "lead": "MLII", "model": model, "http": {"enabled": False}}
+    file_tree = {"source": source, "sinks": sinks, "http": {"enabled": False}}
     path.write_text(yaml.safe_dump(file_tree))
     subprocess.run([sys.executable, "-m", "ecgmon.cli", "serve", "--config", path], check=True, timeout=120)
     from_file = [
