@@ -16,6 +16,7 @@ smooth hump for a QRS of either polarity and any phase, where squaring and integ
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +41,7 @@ QRS_SPREAD: Final = 0.030
 ENVELOPE_DELAY: Final = 11
 
 
-class _Late:
+class _Late(ABC):
     """A filter whose kernel gives one output per input; the first ``delay`` of them lie before the stream."""
 
     delay: int
@@ -69,11 +70,13 @@ class _Late:
         self._seen = 0
         return tail[len(tail) - waiting :]
 
+    @abstractmethod
     def _fill(self, value: float) -> None:
-        raise NotImplementedError
+        """Behave as if ``value`` had always been there."""
 
+    @abstractmethod
     def _kernel(self, x: Signal, y: Signal) -> None:
-        raise NotImplementedError
+        """Filter [n] samples ``x`` into ``y`` [n], going on from the ones before."""
 
 
 class Baseline(_Late):

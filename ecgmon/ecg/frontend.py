@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +25,15 @@ from ecgmon.ecg.quality import BLOCK, BLOCKS
 from ecgmon.ecg.resample import Flags, Resampler, Signal
 from ecgmon.ecg.rpeaks import Detector
 from ecgmon.ecg.rr import Rhythm, Size
+from ecgmon.ecg.track import PIECE, Track
 from ecgmon.ecg.types import FS, WINDOW, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
 DESIGN: Final = 3
 """Of the signal path, for :func:`fingerprint`."""
 
-_PIECE: Final = 16 * FS
-_KEEP: Final = 24 * FS
-"""Samples handled at a time, and samples kept behind them: longer than any decision takes."""
-
 _LONGEST_RR: Final = 10 * FS
-"""A beat that comes later than this after the last one has no RR interval. Less than ``_KEEP`` and the
+"""A beat that comes later than this after the last one has no RR interval. Less than ``KEEP`` and the
 slowest decision's 10 s allow, so that what lies between two beats is still known when it is asked for."""
 
 _BLOCKED_RUN: Final = 5
@@ -69,38 +66,6 @@ def fingerprint() -> str:
     return fingerprint_of(DESIGN, types, resample, filters, rpeaks, beats, rr, quality)
 
 
-class _Track:
-    """The last samples of one signal on the 125 Hz grid, by their index."""
-
-    def __init__(self, kind: type[np.float64] | type[np.uint8]) -> None:
-        self._values: NDArray[Any] = np.zeros(2 * _KEEP + 4 * _PIECE, dtype=kind)
-        self._used = 0
-        self.end = 0
-        """Index behind the last sample."""
-
-    @property
-    def start(self) -> int:
-        return self.end - self._used
-
-    def restart(self, at: int) -> None:
-        self._used = 0
-        self.end = at
-
-    def add(self, values: Signal | Flags) -> None:
-        if self._used + len(values) > len(self._values):
-            kept = self._values[self._used - _KEEP : self._used].copy()
-            self._values[:_KEEP] = kept
-            self._used = _KEEP
-        self._values[self._used : self._used + len(values)] = values
-        self._used += len(values)
-        self.end += len(values)
-
-    def get(self, first: int, end: int) -> NDArray[Any]:
-        """Samples ``first`` to ``end``, cut off where nothing is known."""
-        start = self.start
-        return self._values[max(0, first - start) : max(0, end - start)]
-
-
 class Frontend:
     """The signal path of one stream and one lead.
 
@@ -123,10 +88,10 @@ class Frontend:
         self._judge = quality.Judge()
         self._rhythm = Rhythm()
         self._size = Size()
-        self._marks = _Track(np.uint8)
-        self._signal = _Track(np.float64)
-        self._window = _Track(np.float64)
-        self._qrs = _Track(np.float64)
+        self._marks = Track(np.uint8)
+        self._signal = Track(np.float64)
+        self._window = Track(np.float64)
+        self._qrs = Track(np.float64)
         self._blocker = Blocker()
         self._humps: deque[tuple[int, int]] = deque()  # (place, sample of the 125 Hz grid that decided it)
         if r_peaks is not None:
@@ -153,7 +118,7 @@ class Frontend:
         complete.
         """
         out = Output()
-        step = int(_PIECE * self.fs / FS)
+        step = int(PIECE * self.fs / FS)
         for start in range(0, len(x), step):
             piece = x[start : start + step]
             y, marks = self._resampler.feed(piece, self._clipping.feed(piece))
