@@ -75,6 +75,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
     parser = argparse.ArgumentParser(
         prog="ecgmon",
+        allow_abbrev=False,
         description="Watches ECG streams and raises an alert when a heart does not beat as it should. "
         "Not a medical device.",
     )
@@ -85,7 +86,11 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
         sub = subparsers.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common]
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            parents=[common],
+            allow_abbrev=False,
         )
         if name == wanted:
             module = importlib.import_module(f"ecgmon.commands.{name}")

@@ -24,9 +24,19 @@ class Delivery:
         self._observers = observers
         self._clock = clock
         self._state_seconds = state_seconds
+        self._error: Exception | None = None
 
     def hand_on(self, item: Item, score: Score | None) -> None:
-        """Take one item; ``score`` belongs to it when it is a beat that was scored."""
+        """Take one item; ``score`` belongs to it when it is a beat that was scored.
+
+        A sink that raises keeps nothing from the others: the first error is raised when all were told.
+        """
+        self._error = None
+        self._hand_on(item, score)
+        if self._error is not None:
+            raise self._error
+
+    def _hand_on(self, item: Item, score: Score | None) -> None:
         what, state = item.what, item.state
         if state is None:
             if callable(what):
@@ -66,16 +76,21 @@ class Delivery:
             self._state(state, t, item.epoch)
 
     def _alert(self, alert: Alert, received: float) -> None:
-        for sink in self._sinks:
-            sink.alert(alert)
+        self._tell(lambda sink: sink.alert(alert))
         latency = self._clock() - received
         self._observers.tell(lambda o: o.alert(alert, latency))
 
     def _state(self, state: StreamState, t: float, epoch: float, *, live: bool = True) -> None:
         state.spoke = t
         summary = state.summary(t, epoch, live=live)
+        self._tell(lambda sink: sink.state(state.name, summary))
+
+    def _tell(self, call: Callable[[Sink], None]) -> None:
         for sink in self._sinks:
-            sink.state(state.name, summary)
+            try:
+                call(sink)
+            except Exception as error:  # noqa: BLE001 - raised by hand_on
+                self._error = self._error or error
 
 
 def _word(quality: Quality) -> str:

@@ -126,9 +126,12 @@ class _Server(ThreadingHTTPServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         end = threading.Timer(TIMEOUT, _cut, [request])  # a timeout of the socket is for one read only
         end.daemon = True
-        end.start()
         try:
+            end.start()
             super().process_request_thread(request, client_address)
+        except RuntimeError as error:  # no thread can be started now
+            log.warning("a request was not answered: %s", error)
+            self.shutdown_request(request)
         finally:
             end.cancel()
             self._free.release()

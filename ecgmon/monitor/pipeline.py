@@ -44,6 +44,9 @@ policies or sinks raised over."""
 FAILURES: Final = 5
 """After so many batches in a row that failed, the pipeline is said to be :attr:`~Pipeline.failing`."""
 
+FORGIVEN: Final = 60.0
+"""And no longer when nothing has failed for so long, s: a ward may have gone quiet meanwhile."""
+
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for streams that fell silent: with a thousand, not after each chunk."""
 
@@ -115,6 +118,7 @@ class Pipeline:
         self._streams: dict[str, StreamState] = {}
         self._sparse = SparseLog(log, clock)
         self._failures = 0
+        self._failed_at = 0.0
         self._looked = -math.inf
 
     @property
@@ -135,7 +139,7 @@ class Pipeline:
     @property
     def failing(self) -> bool:
         """Scoring or delivery failed for :data:`FAILURES` batches in a row: what comes in is not watched."""
-        return self._failures >= FAILURES
+        return self._failures >= FAILURES and self._clock() - self._failed_at < FORGIVEN
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
@@ -270,6 +274,7 @@ class Pipeline:
             well = self._hand_on(item, score) and well
         if not well:
             self._failures += 1
+            self._failed_at = self._clock()
         elif wanted or self._scorer is None:
             self._failures = 0
 

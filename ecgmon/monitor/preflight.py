@@ -67,7 +67,7 @@ def _source(settings: ServeSettings) -> Iterator[str]:
                 yield from _failing("source", partial(read_header, record_path(record)))
         case CsvSettings():
             for file in source.files:
-                if not (Path(file).is_file() and os.access(file, os.R_OK)):
+                if not (os.access(file, os.R_OK) and Path(file).is_file()):
                     yield f"source: {file}: no such file, or it cannot be read"
         case SimulatorSettings():
             pass
@@ -87,11 +87,12 @@ def _failing(where: str, attempt: Callable[[], object]) -> Iterator[str]:
 
 
 def _appendable(path: Path) -> bool:
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder may not be entered
         return not path.is_dir() and os.access(path, os.W_OK)
-    return path.parent.is_dir() and os.access(path.parent, os.W_OK)
+    return os.access(path.parent, os.W_OK | os.X_OK) and path.parent.is_dir()
 
 
 def _makeable(folder: Path) -> bool:
-    nearest = next(each for each in [folder, *folder.absolute().parents] if each.exists())
-    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    parents = [folder, *folder.absolute().parents]
+    nearest = next(each for each in parents if os.path.exists(each))  # noqa: PTH110 - as above
+    return os.access(nearest, os.W_OK | os.X_OK) and nearest.is_dir()

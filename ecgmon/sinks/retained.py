@@ -9,18 +9,23 @@ from typing import Final
 MOST_STATES: Final = 10_000
 """Streams whose state is kept; beyond that the one that was silent longest is forgotten."""
 
+MOST_ENDED: Final = 1000
+"""Ended streams whose last state is sent again after a reconnection."""
+
 
 class RetainedStates:
     """States by topic; all methods may be called from any thread.
 
-    A state that is the last of its stream is kept until it was sent once. It stays retained at the broker,
-    where a reader can see that the stream ended; we remember nothing of it.
+    A state that is the last of its stream stays retained at the broker, where a reader can see that the
+    stream ended. At QoS 0 a message can vanish with a connection that is dead and not yet known to be; so the last
+    states are sent again too after a reconnection, those of the last ``MOST_ENDED`` streams that ended.
     """
 
     def __init__(self, limit: int = MOST_STATES) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._current: OrderedDict[str, bytes] = OrderedDict()
+        self._ended: OrderedDict[str, bytes] = OrderedDict()
         self._unsent: OrderedDict[str, bytes] = OrderedDict()
 
     @property
@@ -30,17 +35,21 @@ class RetainedStates:
 
     @property
     def current(self) -> int:
-        """How many are remembered for the next connection."""
+        """How many live streams are remembered for the next connection."""
         return len(self._current)
 
     def put(self, topic: str, payload: bytes, *, last: bool) -> None:
         """Take the newest state of a stream; ``last``: there will be no other."""
         with self._lock:
-            for states, wanted in ((self._current, not last), (self._unsent, True)):
+            for states, wanted, limit in (
+                (self._current, not last, self._limit),
+                (self._ended, last, min(self._limit, MOST_ENDED)),
+                (self._unsent, True, self._limit),
+            ):
                 states.pop(topic, None)
                 if wanted:
                     states[topic] = payload
-                if len(states) > self._limit:
+                if len(states) > limit:
                     states.popitem(last=False)
 
     def take(self) -> tuple[str, bytes] | None:
@@ -56,5 +65,5 @@ class RetainedStates:
     def send_all_again(self) -> None:
         """The broker may have forgotten them."""
         with self._lock:
-            for topic, payload in self._current.items():
+            for topic, payload in (*self._ended.items(), *self._current.items()):
                 self._unsent.setdefault(topic, payload)

@@ -88,7 +88,8 @@ class MqttSource:
         self._queue: deque[Chunk] = deque()
         self._bytes = 0
         self._filled = threading.Condition()
-        self._taking = True
+        self._taking = threading.Event()
+        self._taking.set()
         self._closed = False
         self._received: Counter[str] = Counter(messages=0, bytes=0)
         self._rejected: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
@@ -124,7 +125,8 @@ class MqttSource:
         What arrives from here on is not acknowledged, so that a persistent session delivers it at the next
         start. To unsubscribe instead would end what such a session collects while we are away.
         """
-        self._taking = False
+        with self._filled:
+            self._taking.clear()
 
     def close(self) -> None:
         """Disconnect; what is queued stays unacknowledged, so that a persistent session delivers it again."""
@@ -154,7 +156,7 @@ class MqttSource:
         }
 
     def _on_message(self, message: Incoming) -> None:
-        if not self._taking:
+        if not self._taking.is_set():
             return
         self._received["messages"] += 1
         self._received["bytes"] += len(message.payload)
@@ -172,6 +174,8 @@ class MqttSource:
             return
         dropped = []
         with self._filled:
+            if not self._taking.is_set():
+                return
             self._queue.append(replace(chunk, ack=message.acknowledge))
             self._bytes += chunk.samples.nbytes
             while len(self._queue) > 1 and (

@@ -106,6 +106,35 @@ def test_a_sink_that_raises_loses_no_acknowledgement(ward: Ward, new_scorer: New
     assert metrics.drops["delivery-failed"] > 0
 
 
+@pytest.mark.parametrize("broken_first", [True, False])
+def test_a_sink_that_raises_keeps_nothing_from_the_others(
+    ward: Ward, new_scorer: NewScorer, broken_first: bool
+) -> None:
+    class Broken(MemorySink):
+        def state(self, stream: str, state: dict[str, Any]) -> None:
+            raise OSError(stream, state)
+
+    alone, beside = MemorySink(), MemorySink()
+    for sinks in ([alone], [Broken(), beside] if broken_first else [beside, Broken()]):
+        pipeline = Pipeline(new_scorer(), PipelineSettings(), sinks, [], Clock())
+        for chunk in ward(streams=2):
+            pipeline.feed(chunk)
+        pipeline.flush()
+    assert beside.states == alone.states
+    assert len(alone.states) == 2
+
+
+def test_failures_long_ago_do_not_count_as_failing(ward: Ward, new_scorer: NewScorer) -> None:
+    scorer, clock = new_scorer(), Clock()
+    break_at(scorer, range(1_000_000))
+    pipeline = Pipeline(scorer, PipelineSettings(batch=BatchSettings(size=1)), [], [], clock)
+    for chunk in ward():
+        pipeline.feed(chunk)
+    assert pipeline.failing
+    clock.now = 61.0
+    assert not pipeline.failing
+
+
 def test_a_stream_that_cannot_end_in_order_ends_all_the_same(
     ward: Ward, new_scorer: NewScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

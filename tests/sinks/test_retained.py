@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecgmon.sinks.retained import RetainedStates
+from ecgmon.sinks.retained import MOST_ENDED, RetainedStates
 
 
 def taken(states: RetainedStates) -> list[tuple[str, bytes]]:
@@ -20,14 +20,26 @@ def test_only_the_newest_is_sent_and_all_again_after_a_reconnection() -> None:
     assert taken(states) == [("a", b"2"), ("b", b"3")]
 
 
-def test_the_last_state_of_a_stream_is_sent_once_and_forgotten() -> None:
+def test_the_last_state_of_a_stream_is_sent_again_too_until_the_stream_is_back() -> None:
     states = RetainedStates()
     states.put("a", b"live", last=False)
     states.put("a", b"ended", last=True)
-    states.send_all_again()
     assert taken(states) == [("a", b"ended")]
     states.send_all_again()
-    assert (taken(states), states.current, states.unsent) == ([], 0, 0)
+    assert (taken(states), states.current) == ([("a", b"ended")], 0)
+    states.put("a", b"back", last=False)
+    taken(states)
+    states.send_all_again()
+    assert taken(states) == [("a", b"back")]
+
+
+def test_ended_streams_are_remembered_up_to_a_limit() -> None:
+    states = RetainedStates()
+    for number in range(MOST_ENDED + 5):
+        states.put(str(number), b"ended", last=True)
+    taken(states)
+    states.send_all_again()
+    assert len(taken(states)) == MOST_ENDED
 
 
 def test_what_could_not_be_sent_waits_again_unless_a_newer_one_does() -> None:
