@@ -17,8 +17,8 @@ class RetainedStates:
     """States by topic; all methods may be called from any thread.
 
     A state that is the last of its stream stays retained at the broker, where a reader can see that the
-    stream ended. At QoS 0 a message can vanish with a connection that is dead and not yet known to be; so the last
-    states are sent again too after a reconnection, those of the last ``MOST_ENDED`` streams that ended.
+    stream ended. At QoS 0 a message can vanish with a connection that is dead and not yet known to be; so
+    the last states are sent again too after a reconnection, those of the last ``MOST_ENDED`` streams.
     """
 
     def __init__(self, limit: int = MOST_STATES) -> None:
