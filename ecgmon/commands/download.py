@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # its progress is no result
             wfdb.dl_database(name, str(out), records=wanted)
     except _NETWORK as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split()).partition(" (Caused by")[0][:200] or type(error).__name__
+        with contextlib.suppress(OSError):
+            out.rmdir()  # only if nothing is in it
         raise TransportError(
             f"{name}: could not be fetched from PhysioNet ({reason}); check the name and the network, "
             f"then run the command again: it goes on where {out} ends"

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     target = None if args.json in (None, "-") else Path(args.json)
     if target is not None:
-        writable_folder(target.parent, make=False)
+        writable_folder(target.parent)
         if target.is_dir():
             raise UsageError(f"{target}: is a folder; --json names a file")
     if args.data.is_file():

@@ -10,15 +10,13 @@ from pathlib import Path
 from ecgmon.errors import DataError, UsageError
 
 
-def writable_folder(path: Path, *, make: bool = True) -> Path:
-    """Check that ``path`` is a folder that can be written to, making it where it is missing and ``make`` is
-    set.
+def writable_folder(path: Path) -> Path:
+    """Check that ``path`` is a folder that can be written to, making it where it is missing.
 
     Raises :class:`UsageError` when it is not one.
     """
     try:
-        if make:
-            path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             return path
     except OSError as error:

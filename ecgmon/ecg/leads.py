@@ -13,12 +13,18 @@ from ecgmon.errors import DataError
 LOOK: Final = 10.0
 """Seconds that ``auto`` looks at before it chooses."""
 
+CLEARLY: Final = 0.3
+"""Another lead than the first must be better by so much of :func:`figure`: 15 % more good seconds, say. The
+first lead of a recording is what its makers watch and what models are trained on; among leads of good signal,
+size and sharpness do not tell which one shows all beats."""
+
 
 class LeadSelector:
     """Takes one lead out of several.
 
-    ``wanted`` is a lead's name, its index as text, or ``auto``: the lead with the best signal in the first
-    10 s, which are held back until the choice is made and then handed on whole.
+    ``wanted`` is a lead's name, its index as text, or ``auto``: the first lead, unless the signal of another
+    is clearly better in the first 10 s, which are held back until the choice is made and then handed on
+    whole.
     :class:`ecgmon.errors.DataError` when there is no such lead.
     """
 
@@ -57,7 +63,7 @@ class LeadSelector:
         if self._row is None:
             look = held[:, : round(LOOK * self._fs)]
             figures = [figure(lead, self._fs) for lead in look]
-            self._row = int(np.argmax(figures))
+            self._row = next(i for i, merit in enumerate(figures) if merit >= max(figures) - CLEARLY)
         return np.asarray(held[self._row], dtype=np.float32)
 
 

@@ -156,7 +156,7 @@ def test_without_json_a_table_is_printed(mitdb: Path, capsys: pytest.CaptureFixt
     [
         (("--records", "999"), 2, "record '999' is not in"),
         (("--records", "100", "--lead", "aVR"), 1, "MLII"),
-        (("--records", "100", "--json", "nowhere/x.json"), 2, "not a folder that can be written to"),
+        (("--records", "100", "--json", "/dev/null/x.json"), 2, "not a folder that can be written to"),
         (("--records", "100", "--model", "nowhere.safetensors"), 1, "nowhere.safetensors"),
     ],
 )

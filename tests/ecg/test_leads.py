@@ -44,6 +44,14 @@ def test_auto_takes_the_better_lead_and_loses_no_sample(heart: Heart, bad: str, 
     assert np.array_equal(np.concatenate([*parts, selector.flush()]), x)
 
 
+def test_auto_keeps_the_first_lead_when_both_are_good(heart: Heart) -> None:
+    x, _ = heart(250.0, 15.0)
+    selector = LeadSelector("auto", 250.0, ("A", "B"))
+    hum = 0.05 * np.random.default_rng(0).standard_normal(len(x))
+    selector.feed(np.stack(((x + hum).astype(np.float32), 3 * x)))
+    assert selector.lead == "A"
+
+
 def test_a_short_stream_is_chosen_from_at_its_end(heart: Heart) -> None:
     x, _ = heart(250.0, 4.0)
     selector = LeadSelector("auto", 250.0, ("A", "B"))
