@@ -72,6 +72,7 @@ class Connection:
         self.shown = broker.address.shown
         self._client_id = f"{broker.client_id or f'ecgmon-{secrets.token_hex(4)}'}-{role}"
         self._role = role
+        self._jitter = random.Random()  # of its own: a seed that the program sets must not line clients up
         self._handlers = handlers or Handlers()
         self._subscribe = subscribe
         self._persistent = persistent
@@ -177,7 +178,7 @@ class Connection:
     def _pause(self, failures: int) -> float:
         """Doubling from shortest to longest, times 0.5 to 1: many clients must not come back at once."""
         doubled = self.broker.reconnect_min_seconds * 2.0 ** min(max(failures - 1, 0), 20)
-        return min(self.broker.reconnect_max_seconds, doubled) * random.uniform(0.5, 1.0)
+        return min(self.broker.reconnect_max_seconds, doubled) * self._jitter.uniform(0.5, 1.0)
 
     def _session(self) -> str:
         """One connection from beginning to end; why it ended."""
