@@ -249,7 +249,7 @@ class Frontend:
         if at - since > _LONGEST_RR or _longest_run(self._marks.get(since, at)) >= _LOST_RUN:
             self._rhythm.restart()
         self._last = at
-        interval, basic = self._rhythm.beat(r / FS)
+        interval, basic, irregular = self._rhythm.beat(r / FS)
         first, last = at - max(before, beats.QRS), at + max(after, beats.QRS)
         good = begin <= first and last < end and not self._closed(first, last)
         beat = Beat(
@@ -263,6 +263,7 @@ class Frontend:
             rr=interval,
             rr_local=basic,
             good=good,
+            irregularity=irregular,
         )
         self._index += 1
         return beat

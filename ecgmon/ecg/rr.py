@@ -12,13 +12,25 @@ from ecgmon.ecg.resample import Signal
 RECENT: Final = 8
 """RR intervals behind the usual one, which a window may follow."""
 
-BASIC: Final = 32
-"""RR intervals behind ``rr_local``, the basic rhythm: half a minute."""
+BASIC: Final = 48
+"""RR intervals behind ``rr_local``, the basic rhythm: most of a minute."""
 
-SLOW: Final = 0.75
+SLOW: Final = 0.9
 """The basic rhythm is this quantile of them. Ectopic beats come early, so their intervals are the short ones;
-a median is drawn to them in bigeminy and in runs, the upper quartile is not, and hardly differs in a regular
-rhythm. Chosen on DS1, folds by patient."""
+a median is drawn to them in bigeminy and in runs, a high quantile is not, and hardly differs in a regular
+rhythm. Chosen on DS1, folds by patient, and on its records made sick: most beats early, in runs."""
+
+EARLY: Final = 0.9
+"""A beat earlier than this share of the basic interval is followed by a pause that makes up for it; the
+interval behind it enters as the mean of the two. So the pauses of a patient with many extrasystoles are not
+taken for his rhythm."""
+
+COMPARED: Final = 64
+"""Changes of the RR interval behind ``irregularity``."""
+
+CYCLES: Final = (1, 2, 3)
+"""Intervals are compared with the one before, the one before that, and the third: a bigeminy repeats every
+second, a trigeminy every third beat, and is regular in its way."""
 
 SIZES: Final = 32
 """Beats behind ``scale``."""
@@ -56,23 +68,31 @@ class Rhythm:
 
     def __init__(self) -> None:
         self._last = np.nan
+        self._before = np.nan
         self._recent = RunningMedian(RECENT)
         self._basic = np.zeros(BASIC)
         self._count = 0
+        self._logs = np.full(COMPARED + max(CYCLES), np.nan)
+        self._beats = 0
 
     def restart(self) -> None:
         """Beats may have been missed: the next interval is not known. The usual one stays as it was."""
         self._last = np.nan
 
-    def beat(self, r: float) -> tuple[float, float]:
-        """(rr, rr_local) of a beat at ``r`` s; the interval that ends here is not part of ``rr_local``."""
-        rr, rr_local = r - self._last, self.basic
+    def beat(self, r: float) -> tuple[float, float, float]:
+        """(rr, rr_local, irregularity) of a beat at ``r`` s; the interval that ends here is not part of the
+        other two."""
+        rr, basic, irregular = r - self._last, self.basic, self.irregularity
         self._last = r
+        self._logs[self._beats % len(self._logs)] = np.log(min(max(rr, SHORTEST), LONGEST))
+        self._beats += 1
         if SHORTEST <= rr <= LONGEST:
             self._recent.add(rr)
-            self._basic[self._count % BASIC] = rr
+            follows_early = self._before < EARLY * basic
+            self._basic[self._count % BASIC] = min(rr, (self._before + rr) / 2) if follows_early else rr
             self._count += 1
-        return rr, rr_local
+        self._before = rr
+        return rr, basic, irregular
 
     @property
     def basic(self) -> float:
@@ -85,6 +105,15 @@ class Rhythm:
             return np.nan
         n = min(self._count, BASIC)
         return max(quantile(self._basic, n, SLOW), float(self._basic[:n].mean()))
+
+    @property
+    def irregularity(self) -> float:
+        """How much RR intervals change from beat to beat, as a share: 0.02 in sinus rhythm, 0.2 in atrial
+        fibrillation; NaN while too few are known.
+
+        The median change of their logarithm over one, two or three beats, whichever is smallest.
+        """
+        return float(irregularity(self._logs, self._beats))
 
     @property
     def usual(self) -> float:
@@ -141,3 +170,24 @@ def _ordered(values: Signal, n: int) -> Signal:
             j -= 1
         ordered[j] = values[i]
     return ordered
+
+
+@compiled
+def irregularity(logs: Signal, beats: int) -> float:
+    """Smallest, over ``CYCLES``, of the median absolute change in a ring of logarithms; NaN entries count
+    for nothing. ``beats`` were written to the ring so far."""
+    least = np.nan
+    size = len(logs)
+    changes = np.empty(COMPARED)
+    for cycle in CYCLES:
+        n = 0
+        for i in range(max(beats - COMPARED, cycle), beats):
+            change = abs(logs[i % size] - logs[(i - cycle) % size])
+            if not np.isnan(change):
+                changes[n] = change
+                n += 1
+        if n >= LEAST_KNOWN:
+            middle = median(changes, n)
+            if np.isnan(least) or middle < least:
+                least = middle
+    return least

@@ -56,9 +56,12 @@ class Beat:
     window      [187] mV after the filters, in the layout the frontend was made for
     scale       the stream's usual QRS size (running median of peak to peak), mV; > 0
     rr          RR interval to the beat before, s; NaN for the first beat and across a gap
-    rr_local    the basic RR interval before this beat, s: upper quartile of the last 32, or their mean;
-                NaN while fewer than three are known
+    rr_local    the basic RR interval before this beat, s: a high quantile of the last 48, pauses behind early
+                beats evened out; NaN while fewer than three are known
     good        the signal around the beat passed the quality gate; others are counted, not scored
+    irregularity
+                how much RR intervals changed from beat to beat before this one, as a share: 0.02 in sinus
+                rhythm, 0.2 in atrial fibrillation; NaN while fewer than three changes are known
     """
 
     index: int
@@ -69,6 +72,7 @@ class Beat:
     rr: float
     rr_local: float
     good: bool
+    irregularity: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import Layout, ModelRef
 from ecgmon.errors import BundleError
-from ecgmon.model import baseline, tensorfile
+from ecgmon.model import oddness, tensorfile
 from ecgmon.model.autoencoders import Architecture, Autoencoder, build
 from ecgmon.model.calibration import CalibrationInfo
+from ecgmon.model.oddness import ScoreSettings
 from ecgmon.model.tensorfile import Tensors
 from ecgmon.model.weights import load_weights, weights
 
@@ -87,6 +88,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """Of single windows, by reconstruction error alone."""
     scoring: str = ""
     """Fingerprint of the score that the calibration was made with."""
+    score: ScoreSettings = ScoreSettings()
+    """What the score is made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,10 +161,10 @@ def _load(path: Path, layout: Layout | None) -> Bundle:
             f"{path}: trained behind another frontend ({metadata.fingerprint}, here {fingerprint()}); "
             "train it again with this version"
         )
-    if metadata.scoring != baseline.fingerprint():
+    if metadata.scoring != oddness.fingerprint():
         raise BundleError(
             f"{path}: calibrated for another score ({metadata.scoring or 'unknown'}, here "
-            f"{baseline.fingerprint()}); train it again with this version"
+            f"{oddness.fingerprint()}); train it again with this version"
         )
     if layout is not None and metadata.layout != layout:
         raise BundleError(f"{path}: made for windows of layout '{metadata.layout}', not '{layout}'")

@@ -22,13 +22,14 @@ from ecgmon.config import Settings
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import Layout, Samples
 from ecgmon.errors import DataError
-from ecgmon.model import baseline
+from ecgmon.model import oddness
 from ecgmon.model.autoencoders import Architecture, Autoencoder, ConvSettings
 from ecgmon.model.bundle import Bundle, DataInfo, Metadata, Name, TrainingInfo, assemble
 from ecgmon.model.calibration import CalibrationSettings
 from ecgmon.model.dataset import Pairs, RecordBeats, gather, normalise
 from ecgmon.model.epochs import History, TrainingSettings
 from ecgmon.model.judging import Judgements, calibrated, calibrated_windows, judge
+from ecgmon.model.oddness import Population, ScoreSettings
 from ecgmon.model.scoring import Restorer, fit_scoring, reference_pairs
 from ecgmon.model.splits import Split, SplitSettings, folds, split_patients, split_rows
 from ecgmon.model.training import train
@@ -44,6 +45,7 @@ class FitSettings(Settings, frozen=True):
     layout: Layout = "centred"
     architecture: Architecture = ConvSettings()
     training: TrainingSettings = TrainingSettings()
+    score: ScoreSettings = ScoreSettings()
     split: SplitSettings = SplitSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
@@ -110,9 +112,9 @@ def fit_recordings(
     pairs = _pairs(learning, settings)
     log.info("training on %d patients (%d beats)", len(split.train), len(pairs))
     model, history = _train(pairs, validation, settings, resume)
-    scoring = _fit(model, learning, settings)
+    population = _fit(model, learning, settings)
     if not judged:
-        judged = [_judge(model, scoring, settings, _of(records, split.calibration))]
+        judged = [_judge(model, population, settings, _of(records, split.calibration))]
     data = DataInfo(
         source=origin.source,
         lead=origin.lead,
@@ -125,7 +127,7 @@ def fit_recordings(
         validation_beats=len(validation),
         calibration_beats=sum(len(stream.scores) for part in judged for stream in part.streams),
     )
-    bare = assemble(_metadata(settings, history, data), model, scoring=scoring)
+    bare = assemble(_metadata(settings, history, data), model, scoring=population.tensors())
     return Fitted(calibrated(bare, judged, settings.calibration), history)
 
 
@@ -169,19 +171,17 @@ def _of(records: Sequence[RecordBeats], patients: Sequence[str]) -> list[RecordB
     return [record for record in records if record.patient in patients]
 
 
-def _fit(
-    model: Autoencoder, records: Sequence[RecordBeats], settings: FitSettings
-) -> dict[str, NDArray[np.float64]]:
-    return fit_scoring(Restorer(model, settings.training.device), records, settings.layout)
+def _fit(model: Autoencoder, records: Sequence[RecordBeats], settings: FitSettings) -> Population:
+    return fit_scoring(Restorer(model, settings.training.device), records, settings.layout, settings.score)
 
 
 def _judge(
     model: Autoencoder,
-    scoring: dict[str, NDArray[np.float64]],
+    population: Population,
     settings: FitSettings,
     records: Sequence[RecordBeats],
 ) -> Judgements:
-    return judge(model, scoring, settings.layout, records, settings.training.device)
+    return judge(model, population, settings.layout, records, settings.score, settings.training.device)
 
 
 def _pairs(records: Sequence[RecordBeats], settings: FitSettings) -> Pairs:
@@ -215,7 +215,8 @@ def _metadata(settings: FitSettings, history: History, data: DataInfo) -> Metada
         version=__version__,
         layout=settings.layout,
         fingerprint=fingerprint(),
-        scoring=baseline.fingerprint(),
+        scoring=oddness.fingerprint(),
+        score=settings.score,
         architecture=settings.architecture,
         data=data,
         training=TrainingInfo(

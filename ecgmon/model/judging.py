@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,6 +21,7 @@ from ecgmon.model.calibration import (
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.model.devices import Device
 from ecgmon.model.false_alerts import ScoredRecord
+from ecgmon.model.oddness import Population, ScoreSettings
 from ecgmon.model.scoring import Judge, Restorer, judge_records, population_of, window_errors
 
 
@@ -42,14 +43,15 @@ class Judgements:
 
 def judge(
     model: Autoencoder,
-    scoring: Mapping[str, NDArray[np.float64]],
+    population: Population,
     layout: Layout,
     records: Sequence[RecordBeats],
+    settings: ScoreSettings,
     device: Device = "auto",
 ) -> Judgements:
     """Score recordings, each from an empty baseline, as the monitor would."""
     restorer = Restorer(model, device)
-    found = judge_records(Judge(restorer, scoring["population"], layout), records)
+    found = judge_records(Judge(restorer, population, layout, settings), records)
     streams = [
         ScoredRecord(
             patient=record.patient,
@@ -78,7 +80,7 @@ def judge(
 
 def judge_with(bundle: Bundle, records: Sequence[RecordBeats]) -> Judgements:
     """The same with a finished model. Raises :class:`BundleError` for one trained on windows only."""
-    return judge(bundle.autoencoder(), {"population": population_of(bundle)}, bundle.layout, records)
+    return judge(bundle.autoencoder(), population_of(bundle), bundle.layout, records, bundle.metadata.score)
 
 
 def calibrated(bundle: Bundle, judged: Sequence[Judgements], settings: CalibrationSettings) -> Bundle:

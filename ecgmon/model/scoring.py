@@ -1,7 +1,7 @@
 """From beats to scores: restore with the autoencoder, judge against the baseline, turn into p-values.
 
 The autoencoder works on batches over many streams; what is relative to one patient is in
-:mod:`ecgmon.model.baseline`. Scores do not depend on how beats were batched, up to the last digits of the
+:mod:`ecgmon.model.oddness`. Scores do not depend on how beats were batched, up to the last digits of the
 batched arithmetic.
 """
 
@@ -17,30 +17,26 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.types import WINDOW, Beat, Layout, ModelRef, Samples, Score
 from ecgmon.errors import BundleError, EcgmonError
-from ecgmon.model import baseline as bl
+from ecgmon.model import oddness as odd
 from ecgmon.model.autoencoders import Autoencoder
-from ecgmon.model.baseline import PARTS, Baseline, Floats
+from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.calibration import Calibration
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.model.devices import Device, pick
+from ecgmon.model.learning import ACCEPT
+from ecgmon.model.oddness import GUESS, Population, ScoreSettings
+from ecgmon.model.parts import MAX_SHIFT, PARTS, QRS, REGIONS, Floats, K, earliness, measure
 
 LARGEST_BATCH: Final = 1024
 
-GUESS: Final = np.array(
-    [
-        [-2.9, -2.3, -2.5, 0.0],
-        [0.5, 0.5, 0.5, 0.07],
-        [-3.7, -2.6, -3.4, 0.0],
-        [0.3, 0.37, 0.33, 0.07],
-        [0.36, 0.39, 0.53, 0.025],
-    ]
-)
-"""Statistics to begin the fit with, and for restoring without an autoencoder: rough errors of DS1's normal
-beats against their patient's reference."""
-
 FIT_ROUNDS: Final = 2
 """The statistics decide which beats enter a baseline and so themselves; two rounds settle them."""
+
+LEAST_BEATS: Final = 30
+"""Normal beats of a patient that make statistics,"""
+LEAST_COLD: Final = 5
+"""and normal beats without a reference, of all patients."""
 
 
 class Restorer:
@@ -73,7 +69,8 @@ class Restorer:
 class Judged:
     """One beat and what was found of it.
 
-    score       0..8, larger is odder
+    score       larger is odder
+    plain       0..8, the score before it was set against the patient's usual one
     z           [4] standard deviations from what is usual, by part
     raw         [4] what z was computed from
     warm        there was a reference
@@ -83,6 +80,7 @@ class Judged:
     """
 
     score: float
+    plain: float
     z: Floats
     raw: Floats
     warm: bool
@@ -95,12 +93,19 @@ class Judged:
 class Judge:
     """Restores beats and takes their baselines over them; without an autoencoder the reference stands in."""
 
-    def __init__(self, restorer: Restorer | None, population: Floats, layout: Layout) -> None:
+    def __init__(
+        self,
+        restorer: Restorer | None,
+        population: Population,
+        layout: Layout,
+        settings: ScoreSettings | None = None,
+    ) -> None:
         self.restorer = restorer
         self.population = population
         self.layout = layout
-        self.regions = bl.REGIONS[layout]
-        self._qrs = (int(self.regions[1, 0]), int(self.regions[1, 1]))
+        self.regions = REGIONS[layout]
+        self._rule = (settings or ScoreSettings()).rule()
+        self._qrs = (int(self.regions[QRS, 0]), int(self.regions[QRS, 1]))
 
     def judge(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[tuple[int, Judged]]:
         """Yield (index into ``items``, what was found) for each beat; each stream's beats in their order."""
@@ -120,22 +125,25 @@ class Judge:
     def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[Judged]:
         x = np.empty((len(items), WINDOW), np.float32)
         reference = np.zeros((len(items), WINDOW), np.float32)
-        shifts = []
+        laid = []
         for i, (beat, baseline) in enumerate(items):
             scale = beat.scale if self.layout == "centred" else 0.0
-            shifts.append(
-                bl.prepare(baseline.state, beat.window, scale, bl.MAX_SHIFT[self.layout], self._qrs, x[i])
+            shift, which = odd.prepare(
+                baseline.state, beat.window, scale, MAX_SHIFT[self.layout], self._qrs, x[i]
             )
+            laid.append((shift, which))
             if baseline.warm:
-                reference[i] = baseline.reference
+                reference[i] = baseline.reference(which)
         restored = self.restorer(x, reference) if self.restorer is not None else reference
-        for i, (beat, baseline) in enumerate(items):
-            raw, z = np.empty(bl.K), np.empty(bl.K)
-            warm = baseline.warm
-            early = np.log(beat.rr_local / beat.rr) if beat.rr > 0 and beat.rr_local > 0 else np.nan
-            bl.measure(x[i], restored[i], self.regions, early, raw)
-            score = bl.advance(baseline.state, self.population, bl.WEIGHTS, x[i], raw, z)
-            yield Judged(score, z, raw, warm, x[i], reference[i], restored[i], shifts[i])
+        statistics, level = self.population.parts, self.population.level
+        for i, ((beat, baseline), (shift, which)) in enumerate(zip(items, laid, strict=True)):
+            raw, z, warm = np.empty(K), np.empty(K), baseline.warm
+            early = earliness(beat.rr, beat.rr_local, beat.irregularity)
+            measure(x[i], restored[i], self.regions, early, raw)
+            score, plain = odd.advance(
+                baseline.state, statistics, level, self._rule, self._qrs, x[i], raw, which, z
+            )
+            yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
 
 
 class Scorer:
@@ -157,7 +165,7 @@ class Scorer:
         self._judge: Judge | None = None
         self.threshold = float("nan")
         if self._calibration is not None:
-            self._judge = Judge(self._restorer, population_of(bundle), bundle.layout)
+            self._judge = Judge(self._restorer, population_of(bundle), bundle.layout, bundle.metadata.score)
             self.threshold = (
                 self._calibration.threshold
                 if false_alerts_per_hour is None
@@ -235,17 +243,12 @@ def _calibration(bundle: Bundle, name: str) -> Calibration | None:
         raise BundleError(f"bundle '{bundle.name}': {error}; train it again") from None
 
 
-def population_of(bundle: Bundle) -> Floats:
-    """The bundle's statistics of normal beats [5, 4]."""
-    population = bundle.part("scoring").get("population")
-    if population is None or population.shape != (5, bl.K):
-        raise BundleError(f"bundle '{bundle.name}' lacks the statistics of normal beats; train it again")
-    spreads = population[[bl.COLD_SD, bl.SD]]
-    if not ((spreads > 0).all() and (population[bl.BETWEEN] >= 0).all()):
-        raise BundleError(
-            f"bundle '{bundle.name}' has statistics with a spread that is not above 0; train it again"
-        )
-    return population.astype(np.float64)
+def population_of(bundle: Bundle) -> Population:
+    """The bundle's statistics of normal beats."""
+    try:
+        return Population.from_tensors(bundle.part("scoring"))
+    except ValueError as error:
+        raise BundleError(f"bundle '{bundle.name}' {error}; train it again") from None
 
 
 def judge_record(judge: Judge, record: RecordBeats) -> list[Judged | None]:
@@ -270,14 +273,6 @@ def judge_records(judge: Judge, records: Sequence[RecordBeats]) -> list[list[Jud
     return found
 
 
-def raw_scores(
-    restorer: Restorer, population: Floats, layout: Layout, record: RecordBeats
-) -> NDArray[np.float64]:
-    """Scores [n] of a recording's beats from an empty baseline; NaN for beats that are not good."""
-    found = judge_record(Judge(restorer, population, layout), record)
-    return np.array([np.nan if judged is None else judged.score for judged in found])
-
-
 def reference_pairs(records: Sequence[RecordBeats], layout: Layout) -> list[tuple[Samples, Samples]]:
     """What an autoencoder trains on: each recording's good normal beats and their references, [n, 187] each.
 
@@ -294,47 +289,55 @@ def reference_pairs(records: Sequence[RecordBeats], layout: Layout) -> list[tupl
     return pairs
 
 
-def fit_scoring(restorer: Restorer, records: Sequence[RecordBeats], layout: Layout) -> dict[str, Floats]:
-    """Statistics of normal beats over patients, as the tensors ``scoring.*`` of a bundle.
+def fit_scoring(
+    restorer: Restorer | None,
+    records: Sequence[RecordBeats],
+    layout: Layout,
+    settings: ScoreSettings | None = None,
+) -> Population:
+    """Statistics of normal beats over patients.
 
     Only beats annotated normal count; the baselines see all beats, as in service. Each patient weighs the
-    same.     Raises :class:`EcgmonError` when no record has enough normal beats.
+    same. Raises :class:`EcgmonError` when no record has enough normal beats.
     """
     population = GUESS
     for _ in range(FIT_ROUNDS):
-        found = judge_records(Judge(restorer, population, layout), records)
+        found = judge_records(Judge(restorer, population, layout, settings), records)
         population = _population(found, records)
-    return {"population": population}
+    return population
 
 
-def _population(found: Sequence[Sequence[Judged | None]], records: Sequence[RecordBeats]) -> Floats:
-    rows: dict[tuple[bool, str], list[Floats]] = {}
+def _population(found: Sequence[Sequence[Judged | None]], records: Sequence[RecordBeats]) -> Population:
+    rows: dict[tuple[bool, str], list[Judged]] = {}
     for judged_beats, record in zip(found, records, strict=True):
         for judged, label in zip(judged_beats, record.labels, strict=True):
             if judged is not None and label == "N":
-                rows.setdefault((judged.warm, record.patient), []).append(judged.raw)
-    warm = [np.array(raw) for (is_warm, _), raw in rows.items() if is_warm and len(raw) >= 30]
-    cold = [np.array(raw) for (is_warm, _), raw in rows.items() if not is_warm]
+                rows.setdefault((judged.warm, record.patient), []).append(judged)
+    warm = [beats for (is_warm, _), beats in rows.items() if is_warm and len(beats) >= LEAST_BEATS]
+    cold = [judged for (is_warm, _), beats in rows.items() if not is_warm for judged in beats]
     if not warm or not cold:
-        raise EcgmonError("no recording has 30 good normal beats, too few for statistics; name more")
-    population = GUESS.copy()
-    for k in range(bl.K):
-        columns = [c[np.isfinite(c)] for c in (raw[:, k] for raw in warm)]
-        columns = [c for c in columns if len(c) >= 30]
+        raise EcgmonError(
+            f"no recording has {LEAST_BEATS} good normal beats, too few for statistics; name more"
+        )
+    table = GUESS.parts.copy()
+    for k in range(K):
+        columns = [_finite([judged.raw[k] for judged in beats]) for beats in warm]
+        columns = [column for column in columns if len(column) >= LEAST_BEATS]
         if not columns:
             continue  # a part that this layout does not have
-        middles = np.array([np.median(c) for c in columns])
-        population[bl.MEAN, k] = middles.mean()
-        population[bl.SD, k] = np.median([c.std() for c in columns])
-        population[bl.BETWEEN, k] = middles.std() if len(columns) > 1 else population[bl.SD, k]
-        first = np.concatenate([raw[:, k] for raw in cold])
-        first = first[np.isfinite(first)]
-        if len(first) >= 5:
-            population[bl.COLD_MEAN, k] = first.mean()
-            population[bl.COLD_SD, k] = max(first.std(), population[bl.SD, k])
-        else:
-            population[bl.COLD_MEAN, k], population[bl.COLD_SD, k] = (
-                population[bl.MEAN, k],
-                population[bl.SD, k],
-            )
-    return population
+        middles = np.array([np.median(column) for column in columns])
+        table[odd.MEAN, k] = middles.mean()
+        table[odd.SD, k] = np.median([column.std() for column in columns])
+        table[odd.BETWEEN, k] = middles.std() if len(columns) > 1 else table[odd.SD, k]
+        first = _finite([judged.raw[k] for judged in cold])
+        known = len(first) >= LEAST_COLD
+        table[odd.COLD_MEAN, k] = first.mean() if known else table[odd.MEAN, k]
+        table[odd.COLD_SD, k] = max(first.std(), table[odd.SD, k]) if known else table[odd.SD, k]
+    accepted = [[judged.plain for judged in beats if judged.plain < ACCEPT] for beats in warm]
+    levels = [np.median(plain) for plain in accepted if plain]
+    return Population(table, float(np.mean(levels)) if levels else GUESS.level)
+
+
+def _finite(values: Sequence[float]) -> Floats:
+    array = np.array(values, np.float64)
+    return array[np.isfinite(array)]

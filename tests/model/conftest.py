@@ -9,10 +9,11 @@ import pytest
 
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import R_INDEX, WINDOW, Beat, Samples
-from ecgmon.model import baseline
+from ecgmon.model import oddness
 from ecgmon.model.autoencoders import Architecture, ConvSettings, build
 from ecgmon.model.bundle import Bundle, DataInfo, Metadata, TrainingInfo, assemble
 from ecgmon.model.dataset import RecordBeats
+from ecgmon.model.oddness import Population
 
 MakeWindows = Callable[..., Samples]
 MakeRecord = Callable[..., RecordBeats]
@@ -65,7 +66,7 @@ def _bundle(name: str = "test", fingerprint_: str | None = None, scoring_: str |
         version="0",
         layout="centred",
         fingerprint=fingerprint_ or fingerprint(),
-        scoring=scoring_ or baseline.fingerprint(),
+        scoring=scoring_ or oddness.fingerprint(),
         architecture=architecture,
         data=DataInfo(
             source="none",
@@ -79,7 +80,7 @@ def _bundle(name: str = "test", fingerprint_: str | None = None, scoring_: str |
             seed=0, epochs=1, best_epoch=1, train_loss=[1.0], validation_loss=[1.0], settings={}
         ),
     )
-    return assemble(metadata, build(architecture), scoring={"population": np.ones((5, 4))})
+    return assemble(metadata, build(architecture), scoring=Population(np.ones((5, 4)), 1.0).tensors())
 
 
 @pytest.fixture(scope="session")

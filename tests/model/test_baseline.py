@@ -7,12 +7,13 @@ import pytest
 
 from ecgmon.ecg.types import R_INDEX, WINDOW, Samples
 from ecgmon.errors import DataError
-from ecgmon.model import baseline as bl
-from ecgmon.model.baseline import BOOT, Baseline
-from ecgmon.model.scoring import GUESS
+from ecgmon.model.baseline import A_REFERENCES, A_SPREAD, BOOT, V_LEVEL, Baseline, room
+from ecgmon.model.learning import SECOND
+from ecgmon.model.oddness import GUESS, LEAST_LEVEL, MOST_LEVEL, ScoreSettings, advance, prepare
+from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, K, measure
 
-REGIONS = bl.REGIONS["centred"]
-QRS = (int(REGIONS[1, 0]), int(REGIONS[1, 1]))
+SHAPES = REGIONS["centred"]
+COMPLEX = (int(SHAPES[QRS, 0]), int(SHAPES[QRS, 1]))
 
 
 def beat(width: float = 4.0, size: float = 1.0, at: int = R_INDEX) -> Samples:
@@ -22,14 +23,21 @@ def beat(width: float = 4.0, size: float = 1.0, at: int = R_INDEX) -> Samples:
     return shape.astype(np.float32)
 
 
-def judge(baseline: Baseline, window: Samples, early: float = 0.0, error: float = 0.0) -> float:
+def judge(
+    baseline: Baseline,
+    window: Samples,
+    early: float = 0.0,
+    error: float = 0.0,
+    settings: ScoreSettings | None = None,
+) -> float:
     """Score a window as the template alone would, plus ``error`` mV of made-up reconstruction error."""
     x = np.empty(WINDOW, np.float32)
-    bl.prepare(baseline.state, window, 1.0, 3, QRS, x)
-    restored = baseline.reference if baseline.warm else beat()
-    raw, z = np.empty(bl.K), np.empty(bl.K)
-    bl.measure(x, restored + np.float32(error), REGIONS, early, raw)
-    return bl.advance(baseline.state, GUESS, bl.WEIGHTS, x, raw, z)
+    _, which = prepare(baseline.state, window, 1.0, MAX_SHIFT["centred"], COMPLEX, x)
+    restored = baseline.reference(which) if baseline.warm else beat()
+    raw, z = np.empty(K), np.empty(K)
+    measure(x, restored + np.float32(error), SHAPES, early, raw)
+    rule = (settings or ScoreSettings()).rule()
+    return advance(baseline.state, GUESS.parts, GUESS.level, rule, COMPLEX, x, raw, which, z)[0]
 
 
 def warmed(beats: int = 64) -> Baseline:
@@ -52,7 +60,7 @@ def test_a_reference_appears_after_sixteen_beats() -> None:
 
 def test_the_reference_is_the_usual_beat() -> None:
     expected = beat() - np.median(beat())
-    assert np.abs(warmed().reference - expected).max() < 0.04
+    assert np.abs(warmed().reference() - expected).max() < 0.04
 
 
 def test_a_patient_in_bigeminy_is_not_known_by_the_extrasystoles() -> None:
@@ -61,16 +69,17 @@ def test_a_patient_in_bigeminy_is_not_known_by_the_extrasystoles() -> None:
         odd = i % 2 == 0
         judge(baseline, beat(width=12.0, size=-1.5) if odd else beat(), early=0.5 if odd else -0.3)
     normal = beat() - np.median(beat())
-    assert np.abs(baseline.reference - normal).max() < 0.05
+    assert np.abs(baseline.reference() - normal).max() < 0.05
 
 
 def test_a_wide_early_beat_scores_high_and_leaves_the_reference_alone() -> None:
     baseline = warmed()
-    before = baseline.state.copy()
+    before, accepted = baseline.state.copy(), baseline.accepted
     score = judge(baseline, beat(width=12.0, size=-1.5), early=0.4)
     assert score > 3.0
-    assert baseline.accepted == int(before[2])
-    assert np.array_equal(baseline.state[12:199], before[12:199])
+    assert baseline.accepted == accepted
+    learned = slice(A_SPREAD, A_REFERENCES + WINDOW)
+    assert np.array_equal(baseline.state[learned], before[learned])
 
 
 def test_usual_beats_score_low() -> None:
@@ -84,11 +93,55 @@ def test_a_jittered_r_peak_costs_nothing() -> None:
     assert judge(moved, beat(at=R_INDEX + 2)) == pytest.approx(judge(straight, beat()), abs=0.15)
 
 
-def test_a_rhythm_that_changes_for_good_is_learned_in_the_end() -> None:
+def test_a_second_shape_in_time_is_known_after_a_while() -> None:
     baseline = warmed()
-    scores = [judge(baseline, beat(width=9.0, size=1.3)) for _ in range(1200)]
-    assert scores[0] > 2.0
+    scores = [judge(baseline, beat(width=9.0, size=1.3)) for _ in range(200)]
+    assert min(scores[: int(SECOND)]) > 2.0
     assert max(scores[-100:]) < 1.0
+    assert baseline.references == 2
+    assert judge(baseline, beat()) < 1.0  # and the first shape is still known
+
+
+@pytest.mark.parametrize("early", [0.3, 0.5])
+def test_a_second_shape_that_comes_early_is_never_known(early: float) -> None:
+    baseline = warmed()
+    scores = [judge(baseline, beat(width=9.0, size=1.3), early=early) for _ in range(200)]
+    assert min(scores) > 2.0
+    assert baseline.references == 1
+
+
+def test_scattered_odd_shapes_are_never_known() -> None:
+    baseline = warmed()
+    scores = [judge(baseline, beat(width=9.0, size=1.3) if i % 4 == 0 else beat()) for i in range(800)]
+    assert min(scores[::4]) > 2.0
+    assert baseline.references == 1
+
+
+def test_without_a_second_reference_a_change_for_good_is_learned_in_the_end() -> None:
+    baseline, settings = warmed(), ScoreSettings(second_reference=False)
+    scores = [judge(baseline, beat(width=9.0, size=1.3), settings=settings) for _ in range(1200)]
+    assert min(scores[:200]) > 2.0
+    assert max(scores[-100:]) < 1.0
+    assert baseline.references == 1
+
+
+def test_mostly_early_beats_are_not_learned_as_normal() -> None:
+    baseline = Baseline()
+    early = [judge(baseline, beat(), early=0.35 if i % 5 else 0.0) for i in range(1000)]
+    assert np.median([score for i, score in enumerate(early) if i % 5 and i > BOOT]) > 2.0
+
+
+def test_the_level_moves_the_score_within_its_limits() -> None:
+    quiet, restless = warmed(), warmed()
+    quiet.state[V_LEVEL], restless.state[V_LEVEL] = 0.01, 5.0
+    plain = judge(warmed(), beat(width=6.0), settings=ScoreSettings(own_level=False))
+    assert plain < judge(quiet, beat(width=6.0)) <= MOST_LEVEL * plain
+    assert LEAST_LEVEL * plain <= judge(restless, beat(width=6.0)) < plain
+
+
+def test_what_is_switched_off_does_not_count() -> None:
+    assert judge(warmed(), beat(), early=0.5) > 2.0
+    assert judge(warmed(), beat(), early=0.5, settings=ScoreSettings(rhythm=False)) < 1.0
 
 
 def test_undefined_parts_do_not_count() -> None:
@@ -117,6 +170,6 @@ def test_not_a_number_in_storage_is_refused() -> None:
 def test_snapshots_are_renewed_at_fixed_counts() -> None:
     counts, seen = [], 0
     for _ in range(8):
-        seen += bl.room(seen)
+        seen += room(seen)
         counts.append(seen)
     assert counts == [16, 24, 32, 64, 96, 128, 160, 192]

@@ -118,7 +118,13 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_statistics_without_spread_are_refused(make_bundle: MakeBundle, row: int) -> None:
     bundle = make_bundle()
     population = np.ones((5, 4))
-    assert population_of(bundle).shape == (5, 4)
+    assert population_of(bundle).parts.shape == (5, 4)
     population[row, 2] = 0.0
-    with pytest.raises(BundleError, match="a spread that is not above 0"):
+    with pytest.raises(BundleError, match="a spread or level that is not above 0"):
         population_of(replace(bundle, tensors=bundle.tensors | {"scoring.population": population}))
+
+
+def test_a_level_of_nothing_is_refused(make_bundle: MakeBundle) -> None:
+    bundle = make_bundle()
+    with pytest.raises(BundleError, match="a spread or level that is not above 0"):
+        population_of(replace(bundle, tensors=bundle.tensors | {"scoring.level": np.zeros(1)}))

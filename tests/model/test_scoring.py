@@ -15,10 +15,12 @@ from ecgmon.commands.recordings import labelled
 from ecgmon.ecg.types import Beat
 from ecgmon.errors import BundleError, EcgmonError
 from ecgmon.model.autoencoders import ConvSettings, build
-from ecgmon.model.baseline import REGIONS, Baseline
+from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import load
 from ecgmon.model.dataset import RecordBeats
-from ecgmon.model.scoring import GUESS, Judge, Restorer, Scorer, fit_scoring, judge_records, reference_pairs
+from ecgmon.model.oddness import GUESS
+from ecgmon.model.parts import REGIONS
+from ecgmon.model.scoring import Judge, Restorer, Scorer, fit_scoring, judge_records, reference_pairs
 
 
 @pytest.fixture(scope="module")

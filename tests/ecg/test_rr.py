@@ -1,0 +1,70 @@
+"""The basic RR interval and its irregularity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgmon.ecg.rr import Rhythm
+
+
+def played(intervals: list[float]) -> Rhythm:
+    """A rhythm after these RR intervals, s."""
+    rhythm, r = Rhythm(), 1.0
+    rhythm.beat(r)
+    for interval in intervals:
+        r += interval
+        rhythm.beat(r)
+    return rhythm
+
+
+@given(st.floats(0.3, 2.0))
+@settings(max_examples=25, deadline=None)
+def test_a_regular_rhythm_is_its_own_basic_interval(rr: float) -> None:
+    rhythm = played([rr] * 80)
+    assert rhythm.basic == pytest.approx(rr)
+    assert rhythm.irregularity < 1e-6
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_early_beats_with_full_pauses_do_not_move_the_basic_interval(every: int) -> None:
+    """Every second, third or fourth beat comes early, and the pause behind it makes up for that."""
+    group = [0.8] * (every - 2) + [0.5, 1.1]
+    rhythm = played(group * 40)
+    assert rhythm.basic == pytest.approx(0.8, rel=0.03)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_bigeminy_and_trigeminy_are_regular_in_their_way(every: int) -> None:
+    assert played(([0.8] * (every - 2) + [0.5, 1.1]) * 40).irregularity < 0.01
+
+
+def test_mostly_early_beats_in_runs_leave_the_basic_interval_long() -> None:
+    """Runs of six at 0.6 s, each ended by a pause and one slow beat: what is early is still early."""
+    rhythm = played(([0.6] * 6 + [1.2, 0.95]) * 20)
+    assert rhythm.basic > 0.8
+
+
+def test_fibrillation_is_irregular() -> None:
+    rng = np.random.default_rng(0)
+    assert played(rng.uniform(0.4, 1.1, 200).tolist()).irregularity > 0.15
+
+
+def test_a_gap_is_no_change_of_the_rhythm() -> None:
+    rhythm, r = Rhythm(), 0.0
+    for i in range(100):
+        if i % 10 == 0:
+            rhythm.restart()
+            r += 7.0
+        r += 0.8
+        rhythm.beat(r)
+    assert rhythm.basic == pytest.approx(0.8)
+    assert rhythm.irregularity < 1e-6
+
+
+def test_nothing_is_known_at_first() -> None:
+    rhythm = played([0.8, 0.8])
+    assert np.isnan(rhythm.basic)
+    assert np.isnan(rhythm.irregularity)
