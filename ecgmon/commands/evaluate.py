@@ -18,6 +18,7 @@ from ecgmon.commands.recordings import name_of, resolve, trained_on, truth
 from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored, stream_bundle
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
+from ecgmon.evaluation.false_positives import false_positive_rates
 from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
 from ecgmon.evaluation.table import render
 from ecgmon.evaluation.tally import LEARNING, BeatTally, tally
@@ -142,8 +143,9 @@ def _windows(args: argparse.Namespace) -> Evaluation:
         raise UsageError(f"{args.model}: has no calibration for single windows")
     nobody = np.array([], dtype=np.str_)
     nothing = BeatTally(
-        label=label, score=scores, odd=p_values <= calibration.threshold, missed=nobody, not_good=nobody,
-        invented=np.array([]), invented_odd=np.array([], dtype=np.bool_), invented_not_good=0,
+        label=label, score=scores, p=p_values, odd=p_values <= calibration.threshold, missed=nobody,
+        not_good=nobody, invented=np.array([]), invented_p=np.array([]),
+        invented_odd=np.array([], dtype=np.bool_), invented_not_good=0,
     )  # fmt: skip
     requested = Requested(
         threshold=calibration.threshold,
@@ -151,8 +153,9 @@ def _windows(args: argparse.Namespace) -> Evaluation:
         false_alerts_per_hour=None,
     )
     figures = msgspec.structs.replace(
-        beat_statistics([nothing], requested, classes="?" not in label), mean_record_auroc=None
-    )
+        beat_statistics([nothing], requested, classes="?" not in label),
+        mean_record_auroc=None, false_positive_rates=false_positive_rates([nothing], by_record=False),
+    )  # fmt: skip
     return Evaluation(
         qrs=None, beats=figures, alerts=None, records={}, model=_model(bundle, args.model),
         data={"path": str(args.data), "kind": "windows"},

@@ -76,6 +76,7 @@ def scored(name: str, result: StreamResult, truth: Reference) -> Scored:
         truth=truth,
         t=np.array([beat.r for beat in result.beats], dtype=np.float64),
         score=np.array([np.nan if s is None else s.score for s in result.scores], dtype=np.float64),
+        p=np.array([np.nan if s is None else s.p_value for s in result.scores], dtype=np.float64),
         odd=np.array([s is not None and s.odd for s in result.scores], dtype=np.bool_),
         alerts=raised(result.alerts, 0.0),
     )

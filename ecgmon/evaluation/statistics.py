@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.evaluation.alarms import AlertTally
+from ecgmon.evaluation.false_positives import false_positive_rates
 from ecgmon.evaluation.ranking import auroc, average_precision
 from ecgmon.evaluation.tally import BeatTally, QrsTally, Tally
+from ecgmon.model.realised import RealisedRate
 
 
 class Requested(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,8 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     """The share of normal beats that the threshold is meant to flag."""
     realised_false_positive_rate: float | None
     """1 - specificity."""
+    false_positive_rates: list[RealisedRate]
+    """The same at other thresholds than the one in force: what calibration promises of p-values."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +208,7 @@ def beat_statistics(tallies: Sequence[BeatTally], requested: Requested, *, class
         f1=_f1(true, false, n_anomalous - true),
         requested_false_positive_rate=requested.false_positive_rate,
         realised_false_positive_rate=_ratio(false, len(normal) + len(invented)),
+        false_positive_rates=false_positive_rates(tallies),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Qrs, Summary
+from ecgmon.model.realised import RealisedRate
 
 Cell = Callable[[Summary], str]
 
@@ -60,12 +61,27 @@ def _beats(b: Beats) -> str:
         [f"p <= {b.threshold:.2g}", at],
         ["false flags", f"requested {requested}, realised {realised} of the normal beats"],
     ]
+    facts += _false_positives(b.false_positive_rates)
     if b.per_class_auroc is None or b.per_class_sensitivity is None:
         return _facts(facts)
     rows = [["class", *ANOMALOUS], ["beats", *(str(b.n_per_class[name]) for name in ANOMALOUS)]]
     for title, values in (("AUROC against N", b.per_class_auroc), ("sensitivity", b.per_class_sensitivity)):
         rows.append([title, *(number(values[name]) for name in ANOMALOUS)])
     return f"{_facts(facts)}\n\n{columns(rows)}"
+
+
+def _false_positives(rates: Sequence[RealisedRate]) -> list[list[str]]:
+    """One line for each p-value: what it realised over all normal beats, and how that spreads."""
+    facts = []
+    for rate in rates:
+        text = f"realised {_rate(rate.realised)} ({number(rate.ratio, 2)} times)"
+        if rate.patients is not None and rate.patients.n > 1:
+            s = rate.patients
+            low, high = s.quartiles
+            text += f"; recordings: median {_rate(s.median)}, quartiles {_rate(low)} and {_rate(high)}, "
+            text += f"most {_rate(s.max)}"
+        facts.append([f"p <= {rate.requested:g}", text])
+    return facts
 
 
 def _alerts(a: Alerts | None) -> str:

@@ -32,7 +32,8 @@ class Scored:
     truth         the annotations
     t             [m] times of the detected R-peaks, s of stream time, ascending
     score         [m] how odd each beat was; NaN where it was not scored because the signal was not good
-    odd           [m] whether it was at or over the threshold; False where it was not scored
+    p             [m] how probable a score at least as high is for a normal beat; NaN where it was not scored
+    odd           [m] whether p was at or under the threshold; False where it was not scored
     alerts        every alert
     """
 
@@ -41,6 +42,7 @@ class Scored:
     truth: Reference
     t: NDArray[np.float64]
     score: NDArray[np.float64]
+    p: NDArray[np.float64]
     odd: NDArray[np.bool_]
     alerts: Sequence[Raised]
 
@@ -58,19 +60,23 @@ class QrsTally:
 class BeatTally:
     """The beats of one recording.
 
-    label, score, odd      [n] the beats that have both an annotation and a score
+    label, score, p, odd   [n] the beats that have both an annotation and a score
     missed                 [a] classes of the annotated beats that the detector did not find
     not_good               [b] classes of the annotated beats that it found and did not score
-    invented, invented_odd [c] its scored beats that no annotation belongs to: scores, whether flagged
+    invented, invented_p, invented_odd
+                           [c] its scored beats that no annotation belongs to: scores, p-values, whether
+                           flagged
     invented_not_good      number of such beats that were not scored
     """
 
     label: NDArray[np.str_]
     score: NDArray[np.float64]
+    p: NDArray[np.float64]
     odd: NDArray[np.bool_]
     missed: NDArray[np.str_]
     not_good: NDArray[np.str_]
     invented: NDArray[np.float64]
+    invented_p: NDArray[np.float64]
     invented_odd: NDArray[np.bool_]
     invented_not_good: int
 
@@ -127,10 +133,12 @@ def _beats(record: Scored, matching: Matching, start: float) -> BeatTally:
     return BeatTally(
         label=label[scored],
         score=record.score[partner[scored]],
+        p=record.p[partner[scored]],
         odd=record.odd[partner[scored]],
         missed=label[~found],
         not_good=label[found & ~scored],
         invented=record.score[good],
+        invented_p=record.p[good],
         invented_odd=record.odd[good],
         invented_not_good=len(invented) - len(good),
     )

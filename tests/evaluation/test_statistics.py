@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from ecgmon.evaluation.alarms import Raised
 from ecgmon.evaluation.reference import Reference, reference
@@ -23,7 +24,7 @@ REQUESTED = Requested(threshold=0.01, false_positive_rate=0.01, false_alerts_per
 def scored(
     truth: Reference, t: NDArray[np.float64], score: NDArray[np.float64], *alerts: Raised, hours: float = 0.5
 ) -> Scored:
-    return Scored("r", hours, truth, t, score, score >= 0.99, alerts)
+    return Scored("r", hours, truth, t, score, 1 - score, score >= 0.99, alerts)
 
 
 def small() -> Tally:
@@ -143,7 +144,16 @@ def perturbed(mitdb: Path) -> Evaluation:
         false = [Raised("anomalous-beats", x, x + 0.01, x) for x in _quiet(truth)]
         hours = 650_000 / 360 / 3600
         tallies[name] = tally(
-            Scored(name, hours, truth, t[order], score[order], score[order] > 2.3, runs + false)
+            Scored(
+                name,
+                hours,
+                truth,
+                t[order],
+                score[order],
+                norm.sf(score[order]),
+                score[order] > 2.3,
+                runs + false,
+            )
         )
     return evaluation(tallies, REQUESTED, model={"name": "m"}, data={"records": list(tallies)})
 
