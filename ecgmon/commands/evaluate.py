@@ -6,16 +6,16 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ecgmon.commands import folds, given
 from ecgmon.commands.output import writable_folder, write_whole
-from ecgmon.commands.recordings import name_of, resolve, trained_on, truth
-from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored, stream_bundle
+from ecgmon.commands.recordings import name_of, resolve, truth
+from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.false_positives import false_positive_rates
@@ -30,7 +30,9 @@ from ecgmon.sources.windows import Windows, read_windows
 
 log = logging.getLogger(__name__)
 
-STREAM_OPTIONS = ("records", "beats", "lead", "false_alerts_per_hour", "from_start")
+STREAM_OPTIONS = (
+    "folds", "config", "records", "exclude", "beats", "lead", "false_alerts_per_hour", "from_start"
+)  # fmt: skip
 """Options that mean nothing for ready windows, which have neither records nor time."""
 
 
@@ -40,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "learning and not scored (ANSI/AAMI EC57); detected beats are matched one to one with annotated ones "
         "within 150 ms."
     )
-    parser.add_argument("--model", required=True, metavar="MODEL", help="a bundle, or 'default'")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", metavar="MODEL", help="a bundle, or 'default'")
+    what.add_argument(
+        "--folds", type=folds.count, metavar="K",
+        help="cross-validation: divide the patients into K groups, train K models on the others of each",
+    )  # fmt: skip
+    folds.add_arguments(parser)
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA",
         help="folder of WFDB records with .atr annotations, or a CSV of ready windows with labels",
@@ -48,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--records", metavar="NAMES", help="names by comma, a file of names, DS1 or DS2; default: all"
     )
+    parser.add_argument("--exclude", metavar="NAMES", help="records to leave out, named in the same way")
     parser.add_argument(
         "--json", metavar="FILE", help="write all figures there; '-': to stdout, instead of the table"
     )
@@ -91,47 +100,40 @@ def run(args: argparse.Namespace) -> int:
 
 def _records(args: argparse.Namespace) -> Evaluation:
     """Recordings, through the monitor's own pipeline."""
-    beats, lead = args.beats or "own", args.lead or "0"
-    records = resolve(args.data, args.records)
-    bundle = stream_bundle(args.model)
-    seen = trained_on(bundle.metadata.data, args.data, records)
-    if seen:
-        log.warning(
-            "the model was trained on %s: the figures there are better than those of new patients",
-            ", ".join(seen),
-        )
+    records = resolve(args.data, args.records, args.exclude)
+    trial = given.prepare(args, records) if args.folds is None else folds.prepare(args, records)
+    beats, lead = trial.beats, trial.lead
     known = {record: truth(record) for record in records}
-    scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
     qrs_from = 0.0 if args.from_start else LEARNING
-    tallies, leads = {}, {}
-    for record in tqdm(records, desc="evaluate", unit="record", disable=None):
-        name, given = name_of(record, args.data), known[record].t if beats == "reference" else None
-        result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=given)
-        tallies[name] = tally(scored(name, result, known[record]), qrs_from=qrs_from, qrs=beats == "own")
-        leads[name] = result.lead
-        if result.seconds <= LEARNING:
-            log.warning("%s is shorter than the five minutes of learning: nothing of it is scored", name)
-    requested = _requested(bundle, args.false_alerts_per_hour)
+    tallies, leads, requested = {}, {}, {}
+    for bundle, judged in trial.parts():
+        scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
+        for record in tqdm(judged, desc="evaluate", unit="record", disable=None):
+            name, r_peaks = name_of(record, args.data), known[record].t if beats == "reference" else None
+            result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=r_peaks)
+            found = trial.comparable(scored(name, result, known[record]))
+            tallies[name] = tally(found, qrs_from=qrs_from, qrs=beats == "own")
+            leads[name] = result.lead
+            requested[name] = _requested(bundle, scorer, args.false_alerts_per_hour)
+            if result.seconds <= LEARNING:
+                log.warning("%s is shorter than the five minutes of learning: nothing of it is scored", name)
+    names = [name_of(record, args.data) for record in records]
     return evaluation(
-        tallies,
-        Requested(
-            threshold=scorer.threshold,
-            false_positive_rate=None if requested is None else scorer.threshold,
-            false_alerts_per_hour=requested,
-        ),
-        model=_model(bundle, args.model),
+        {name: tallies[name] for name in names},
+        requested,
+        model=trial.model(),
         data={
-            "path": str(args.data), "kind": "records", "leads": leads, "beats": beats, "learning_s": LEARNING,
-            "qrs_from_s": qrs_from, "seen_in_training": seen,
+            "path": str(args.data), "kind": "records", "leads": {name: leads[name] for name in names},
+            "beats": beats, "learning_s": LEARNING, "qrs_from_s": qrs_from, **trial.described(),
         },
     )  # fmt: skip
 
 
 def _windows(args: argparse.Namespace) -> Evaluation:
     """Ready windows: no time, so no detector and no alerts to judge."""
-    given = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
-    if given:
-        option = given[0].replace("_", "-")
+    unfit = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
+    if unfit:
+        option = unfit[0].replace("_", "-")
         raise UsageError(f"--{option} is for recordings, and {args.data} is a file of ready windows")
     windows = read_windows(args.data)
     label = _labels(args.data, windows)
@@ -157,7 +159,7 @@ def _windows(args: argparse.Namespace) -> Evaluation:
         mean_record_auroc=None, false_positive_rates=false_positive_rates([nothing], by_record=False),
     )  # fmt: skip
     return Evaluation(
-        qrs=None, beats=figures, alerts=None, records={}, model=_model(bundle, args.model),
+        qrs=None, beats=figures, alerts=None, records={}, model=given.described_model(bundle, args.model),
         data={"path": str(args.data), "kind": "windows"},
     )  # fmt: skip
 
@@ -178,11 +180,12 @@ def _labels(path: Path, windows: Windows) -> NDArray[np.str_]:
     return label
 
 
-def _requested(bundle: Bundle, asked: float | None) -> float | None:
-    """False alerts per hour that the threshold in force was chosen for; None for one of the best F-beta."""
+def _requested(bundle: Bundle, scorer: Scorer, asked: float | None) -> Requested:
+    """What the threshold in force was chosen for; no rate for one of the best F-beta."""
     info = bundle.metadata.calibration
-    return asked if asked is not None or info is None else info.requested
-
-
-def _model(bundle: Bundle, path: str) -> dict[str, Any]:
-    return {"path": path, "name": bundle.name, "hash": bundle.hash, "layout": bundle.layout}
+    per_hour = asked if asked is not None or info is None else info.requested
+    return Requested(
+        threshold=scorer.threshold,
+        false_positive_rate=None if per_hour is None else scorer.threshold,
+        false_alerts_per_hour=per_hour,
+    )

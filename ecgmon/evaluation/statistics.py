@@ -80,7 +80,8 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     """Each class against N; None as a whole where the labels tell only normal from not normal."""
     per_class_sensitivity: dict[str, float | None] | None
     threshold: float
-    """p-value at or under which a beat is odd; comes from normal beats of other patients alone."""
+    """p-value at or under which a beat is odd; comes from normal beats of other patients alone. Pooled over
+    recordings that several models judged: the mean of their thresholds."""
     sensitivity: float | None
     """Flagged share of all anomalous beats, missed and unscored ones included."""
     specificity: float | None
@@ -138,13 +139,32 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evaluation(
-    tallies: Mapping[str, Tally], requested: Requested, *, model: dict[str, Any], data: dict[str, Any]
+    tallies: Mapping[str, Tally],
+    requested: Mapping[str, Requested],
+    *,
+    model: dict[str, Any],
+    data: dict[str, Any],
 ) -> Evaluation:
-    """Figures of each recording and of all pooled."""
-    records = {name: summary([tally], requested) for name, tally in tallies.items()}
-    pooled = summary(list(tallies.values()), requested)
+    """Figures of each recording, with what was ``requested`` of it, and of all pooled."""
+    records = {name: summary([tally], requested[name]) for name, tally in tallies.items()}
+    pooled = summary(list(tallies.values()), together([requested[name] for name in tallies]))
     return Evaluation(
         qrs=pooled.qrs, beats=pooled.beats, alerts=pooled.alerts, records=records, model=model, data=data
+    )
+
+
+def together(requested: Sequence[Requested]) -> Requested:
+    """What was requested of recordings pooled: the means over them; None where not all were given a rate."""
+
+    def mean(values: list[float | None]) -> float | None:
+        return None if None in values else _mean(values)
+
+    if len(set(requested)) == 1:
+        return requested[0]
+    return Requested(
+        threshold=sum(r.threshold for r in requested) / len(requested),
+        false_positive_rate=mean([r.false_positive_rate for r in requested]),
+        false_alerts_per_hour=mean([r.false_alerts_per_hour for r in requested]),
     )
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from ecgmon import config
 from ecgmon.cli import run
-from ecgmon.commands.train import TrainSettings
+from ecgmon.commands.training_data import TrainSettings
 from ecgmon.ecg.types import WINDOW
 from ecgmon.model.bundle import load
 

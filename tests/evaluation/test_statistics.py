@@ -105,7 +105,7 @@ def test_flutter_is_no_place_for_beats() -> None:
 def test_nothing_to_measure_is_null_in_json() -> None:
     truth = reference(np.array([360], dtype=np.int64), ["N"], 360.0)
     record = tally(scored(truth, np.array([]), np.array([]), hours=0.01))
-    result = evaluation({"r": record}, REQUESTED, model={}, data={})
+    result = evaluation({"r": record}, {"r": REQUESTED}, model={}, data={})
     tree = msgspec.json.decode(msgspec.json.encode(result))
     assert tree["qrs"]["150ms"]["sensitivity"] is None
     for key in ("auroc", "auprc", "mean_record_auroc", "sensitivity", "specificity", "ppv", "f1"):
@@ -155,7 +155,9 @@ def perturbed(mitdb: Path) -> Evaluation:
                 runs + false,
             )
         )
-    return evaluation(tallies, REQUESTED, model={"name": "m"}, data={"records": list(tallies)})
+    return evaluation(
+        tallies, dict.fromkeys(tallies, REQUESTED), model={"name": "m"}, data={"records": list(tallies)}
+    )
 
 
 def _quiet(truth: Reference) -> list[float]:
