@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ecgmon.commands import folds, given
+from ecgmon.commands import folds, given, noise_stress
+from ecgmon.commands.noise_stress import NoiseStress
 from ecgmon.commands.output import writable_folder, write_whole
 from ecgmon.commands.recordings import name_of, resolve, truth
 from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.false_positives import false_positive_rates
+from ecgmon.evaluation.noise_parts import noise_parts
 from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
 from ecgmon.evaluation.table import render
 from ecgmon.evaluation.tally import LEARNING, BeatTally, tally
@@ -31,7 +33,8 @@ from ecgmon.sources.windows import Windows, read_windows
 log = logging.getLogger(__name__)
 
 STREAM_OPTIONS = (
-    "folds", "config", "records", "exclude", "beats", "lead", "false_alerts_per_hour", "from_start"
+    "folds", "config", "records", "exclude", "beats", "lead", "false_alerts_per_hour", "from_start", "noise",
+    "noise_data",
 )  # fmt: skip
 """Options that mean nothing for ready windows, which have neither records nor time."""
 
@@ -71,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from-start", action="store_true", default=None,
         help="judge the R-peak detector over whole records, the first five minutes too",
     )  # fmt: skip
+    noise_stress.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,24 +105,27 @@ def run(args: argparse.Namespace) -> int:
 def _records(args: argparse.Namespace) -> Evaluation:
     """Recordings, through the monitor's own pipeline."""
     records = resolve(args.data, args.records, args.exclude)
+    stress = NoiseStress.asked(args)
     trial = given.prepare(args, records) if args.folds is None else folds.prepare(args, records)
     beats, lead = trial.beats, trial.lead
     known = {record: truth(record) for record in records}
     qrs_from = 0.0 if args.from_start else LEARNING
-    tallies, leads, requested = {}, {}, {}
+    tallies, leads, requested, everything = {}, {}, {}, {}
     for bundle, judged in trial.parts():
         scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
         for record in tqdm(judged, desc="evaluate", unit="record", disable=None):
             name, r_peaks = name_of(record, args.data), known[record].t if beats == "reference" else None
-            result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=r_peaks)
+            mixer = None if stress is None else stress.mixer(record, known[record])
+            result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=r_peaks, mixer=mixer)
             found = trial.comparable(scored(name, result, known[record]))
+            everything[name] = found
             tallies[name] = tally(found, qrs_from=qrs_from, qrs=beats == "own")
             leads[name] = result.lead
             requested[name] = _requested(bundle, scorer, args.false_alerts_per_hour)
             if result.seconds <= LEARNING:
                 log.warning("%s is shorter than the five minutes of learning: nothing of it is scored", name)
     names = [name_of(record, args.data) for record in records]
-    return evaluation(
+    figures = evaluation(
         {name: tallies[name] for name in names},
         requested,
         model=trial.model(),
@@ -127,6 +134,13 @@ def _records(args: argparse.Namespace) -> Evaluation:
             "beats": beats, "learning_s": LEARNING, "qrs_from_s": qrs_from, **trial.described(),
         },
     )  # fmt: skip
+    if stress is None:
+        return figures
+    return msgspec.structs.replace(
+        figures,
+        noise=noise_parts(everything, requested, qrs=beats == "own"),
+        data=figures.data | {"noise": stress.describe()},
+    )
 
 
 def _windows(args: argparse.Namespace) -> Evaluation:

@@ -127,6 +127,22 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Alerts | None
 
 
+class Part(Summary, frozen=True, kw_only=True):
+    """Some part of all recordings, pooled: with noise, or without."""
+
+    hours: float
+    analysed_share: float | None
+    """Share of the annotated beats that were found and scored."""
+
+
+class NoiseParts(msgspec.Struct, frozen=True, kw_only=True):
+    """The noise stress test, taken apart; the other figures are over both parts together."""
+
+    noisy: Part
+    clean: Part
+    """Between the noisy parts; the five minutes of learning before them are in neither."""
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of ``evaluate --json``."""
 
@@ -136,6 +152,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     records: dict[str, Summary]
     model: dict[str, Any]
     data: dict[str, Any]
+    noise: NoiseParts | msgspec.UnsetType = msgspec.UNSET
+    """Only of a noise stress test."""
 
 
 def evaluation(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from ecgmon.ecg.aami import ANOMALOUS
-from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Qrs, Summary
+from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Part, Qrs, Summary
 from ecgmon.model.realised import RealisedRate
 
 Cell = Callable[[Summary], str]
@@ -13,7 +15,13 @@ Cell = Callable[[Summary], str]
 
 def render(result: Evaluation) -> str:
     """The figures of all recordings pooled, then one line for each recording."""
-    blocks = [_qrs(result.qrs), _beats(result.beats), _alerts(result.alerts), _records(result)]
+    blocks = [
+        _qrs(result.qrs),
+        _beats(result.beats),
+        _alerts(result.alerts),
+        _noise(result),
+        _records(result),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -101,6 +109,26 @@ def _alerts(a: Alerts | None) -> str:
     if a.other_kinds:
         facts.append(["other alerts", ", ".join(f"{kind} {count}" for kind, count in a.other_kinds.items())])
     return _facts(facts)
+
+
+def _noise(result: Evaluation) -> str:
+    """With noise and without: how well beats are found, how many are judged, what is false."""
+    if isinstance(result.noise, msgspec.UnsetType):
+        return ""
+    kinds = ", ".join(f"{kind} {level:g} dB" for kind, level in result.data["noise"]["kinds"].items())
+    rows = [[f"noise: {kinds}", "hours", *(f"F1 {at}" for at in result.qrs or {})]]
+    rows[0] += ["beats", "analysed", "false alerts", "an hour"]
+    for name, part in (("parts with noise", result.noise.noisy), ("parts without", result.noise.clean)):
+        rows.append([name, *_noise_cells(part)])
+    return columns(rows)
+
+
+def _noise_cells(part: Part) -> list[str]:
+    cells = [number(part.hours, 2), *(number(q.f1) for q in (part.qrs or {}).values()), str(part.beats.n)]
+    cells.append("-" if part.analysed_share is None else f"{100 * part.analysed_share:.1f} %")
+    if part.alerts is None:
+        return [*cells, "-", "-"]
+    return [*cells, str(part.alerts.n_false), number(part.alerts.false_per_hour, 3)]
 
 
 def _facts(rows: Sequence[Sequence[str]]) -> str:
