@@ -165,7 +165,7 @@ def labelled(
         found, hours = _beats(record, lead, layout, known if beats == "reference" else None)
     matching = match(known.t, np.array([beat.r for beat in found], dtype=np.float64), TOLERANCES[0])
     labels = ["" if i < 0 else str(known.label[i]) for i in matching.detected.tolist()]
-    return RecordBeats(patient=patient or record.name, beats=found, labels=labels, hours=hours)
+    return RecordBeats(patient or record.name, found, labels, hours, known.flutter)
 
 
 def _beats(record: Path, lead: str, layout: Layout, given: Reference | None) -> tuple[list[Beat], float]:

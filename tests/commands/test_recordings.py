@@ -191,3 +191,8 @@ def test_reference_beats_are_the_annotated_ones(mitdb: Path) -> None:
     assert len(r) >= len(annotated.t) - 4
     assert record.labels.count("S") == 33
     assert "" not in record.labels
+
+
+def test_annotated_flutter_comes_with_the_beats(mitdb: Path) -> None:
+    assert labelled(mitdb / "100").flutter == ()
+    assert labelled(mitdb / "207").flutter == truth(mitdb / "207").flutter != ()
