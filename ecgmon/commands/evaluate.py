@@ -16,6 +16,7 @@ from ecgmon.commands import folds, given, noise_stress
 from ecgmon.commands.noise_stress import NoiseStress
 from ecgmon.commands.output import writable_folder, write_whole
 from ecgmon.commands.recordings import name_of, resolve, truth
+from ecgmon.commands.report import ReportFolder
 from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", metavar="FILE", help="write all figures there; '-': to stdout, instead of the table"
     )
     parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write a page with curves, tables and pictures there"
+    )
+    parser.add_argument(
         "--beats",
         choices=("own", "reference"),
         help="R-peaks of the detector (own, the default) or the annotations",
@@ -83,10 +87,11 @@ def run(args: argparse.Namespace) -> int:
         writable_folder(target.parent)
         if target.is_dir():
             raise UsageError(f"{target}: is a folder; --json names a file")
+    report = None if args.report is None else ReportFolder(args.report)
     if args.data.is_file():
-        result = _windows(args)
+        result = _windows(args, report)
     elif args.data.is_dir():
-        result = _records(args)
+        result = _records(args, report)
     else:
         raise UsageError(
             f"{args.data}: no such file or folder; --data names WFDB records or a CSV of windows"
@@ -94,15 +99,17 @@ def run(args: argparse.Namespace) -> int:
     encoded = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
     if args.json == "-":
         sys.stdout.write(encoded.decode())
-        return 0
-    print(render(result))
+    else:
+        print(render(result))
     if target is not None:
         write_whole(target, encoded)
         log.info("all figures are in %s", target)
+    if report is not None:
+        report.write(result)
     return 0
 
 
-def _records(args: argparse.Namespace) -> Evaluation:
+def _records(args: argparse.Namespace, report: ReportFolder | None) -> Evaluation:
     """Recordings, through the monitor's own pipeline."""
     records = resolve(args.data, args.records, args.exclude)
     stress = NoiseStress.asked(args)
@@ -120,6 +127,8 @@ def _records(args: argparse.Namespace) -> Evaluation:
             found = trial.comparable(scored(name, result, known[record]))
             everything[name] = found
             tallies[name] = tally(found, qrs_from=qrs_from, qrs=beats == "own")
+            if report is not None:
+                report.add_record(found, tallies[name], result, bundle.layout)
             leads[name] = result.lead
             requested[name] = _requested(bundle, scorer, args.false_alerts_per_hour)
             if result.seconds <= LEARNING:
@@ -143,7 +152,7 @@ def _records(args: argparse.Namespace) -> Evaluation:
     )
 
 
-def _windows(args: argparse.Namespace) -> Evaluation:
+def _windows(args: argparse.Namespace, report: ReportFolder | None) -> Evaluation:
     """Ready windows: no time, so no detector and no alerts to judge."""
     unfit = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
     if unfit:
@@ -154,7 +163,8 @@ def _windows(args: argparse.Namespace) -> Evaluation:
     bundle = bundles.load(args.model, layout="kachuee")
     calibration = bundle.metadata.window_calibration
     scorer = Scorer(bundle)
-    scores, p_values = scorer.score_windows(dataset.normalise(windows.x, 1.0, "kachuee"))
+    x = dataset.normalise(windows.x, 1.0, "kachuee")
+    scores, p_values = scorer.score_windows(x)
     if calibration is None:  # score_windows has refused such a bundle; this tells the type checker
         raise UsageError(f"{args.model}: has no calibration for single windows")
     nobody = np.array([], dtype=np.str_)
@@ -163,6 +173,8 @@ def _windows(args: argparse.Namespace) -> Evaluation:
         not_good=nobody, invented=np.array([]), invented_p=np.array([]),
         invented_odd=np.array([], dtype=np.bool_), invented_not_good=0,
     )  # fmt: skip
+    if report is not None:
+        report.add_windows(nothing, x, bundle)
     requested = Requested(
         threshold=calibration.threshold,
         false_positive_rate=calibration.requested,

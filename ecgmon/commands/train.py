@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 from ecgmon import config
-from ecgmon.commands.output import writable_folder
+from ecgmon.commands.output import can_draw, writable_folder
 from ecgmon.commands.recordings import folder_name, resolve
 from ecgmon.commands.summary import calibration_lines
 from ecgmon.commands.training_data import TrainSettings, read_recordings
 from ecgmon.errors import ConfigError, UsageError
 from ecgmon.model.fitting import Fitted, Origin, Resume, fit_recordings, fit_windows
-from ecgmon.model.loss_curve import draw_loss_curve
 from ecgmon.sources.windows import read_windows
 
 log = logging.getLogger(__name__)
@@ -54,9 +53,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         raise UsageError(f"{data}: no such file or folder; data names WFDB records or a CSV of windows")
     fitted.bundle.save(out)
-    curve = out.with_suffix(".loss.png")
-    history = fitted.history
-    draw_loss_curve(curve, history.train, history.validation, history.best)
+    curve = _loss_curve(fitted, out.with_suffix(".loss.png"))
     for finished in _states(state):
         finished.unlink(missing_ok=True)
     _report(fitted, out, curve, time.monotonic() - started)
@@ -80,12 +77,23 @@ def _from_windows(data: Path, settings: TrainSettings, where: Path, resume: Resu
     return fit_windows(windows.x, windows.labels, settings, Origin(data.name, ""), resume)
 
 
-def _report(fitted: Fitted, out: Path, curve: Path, seconds: float) -> None:
+def _loss_curve(fitted: Fitted, path: Path) -> str:
+    """Draw it, and say where it is; or why it is not."""
+    if not can_draw():
+        return "no curve without matplotlib (pip install 'ecgmon[report]')"
+    from ecgmon.model.loss_curve import draw_loss_curve  # noqa: PLC0415 - matplotlib is optional
+
+    history = fitted.history
+    draw_loss_curve(path, history.train, history.validation, history.best)
+    return f"curve in {path}"
+
+
+def _report(fitted: Fitted, out: Path, curve: str, seconds: float) -> None:
     metadata, history = fitted.bundle.metadata, fitted.history
     print(
         f"trained   {metadata.name}: {history.epochs} epochs, the best {history.best}, {seconds:.0f} s in all"
     )
-    print(f"loss      {history.validation[history.best - 1]:.5f} on validation; curve in {curve}")
+    print(f"loss      {history.validation[history.best - 1]:.5f} on validation; {curve}")
     for line in calibration_lines(metadata.calibration or metadata.window_calibration):
         print(line)
     print(f"bundle    {out} ({fitted.bundle.hash[:12]})")
