@@ -19,8 +19,8 @@ from ecgmon.evaluation.tally import BeatTally
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-SIZE = (4.6, 3.7)
-MARGINS = (0.5, 0.45, 0.18, 0.3)
+SIZE = (4.6, 4.35)
+MARGINS = (0.5, 1.15, 0.18, 0.3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,12 +112,13 @@ def roc_picture(drawn: Sequence[Curve]) -> Picture:
         axes.plot([0, 1], [0, 1], color=colour("muted"), linewidth=0.8, linestyle=(0, (1, 3)))
         _roc(axes, drawn, _auc)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-        axes.legend(loc="lower right", title="area under the curve", alignment="left")
+        _legend(figure, axes, "area under the curve")
 
     caption = (
         "Share of the anomalous beats that would be flagged against the share of the normal ones, at every "
         "possible threshold; further to the upper left is better, the dotted diagonal is chance. The ring is "
-        "the threshold in force. Over beats that have an annotation and a score."
+        "the threshold in force; it lies off the curve where recordings have thresholds of their own. Over "
+        "beats that have an annotation and a score."
     )
     return draw("roc", SIZE, MARGINS, paint, alt=_alt("ROC curves", drawn, _auc), caption=caption)
 
@@ -131,7 +132,7 @@ def low_roc_picture(drawn: Sequence[Curve]) -> Picture:
         least = 10 ** np.floor(np.log10(1 / max(len(curve.normal) for curve in drawn)))
         axes.set(xscale="log", xlim=(max(float(least), 1e-5), 1.0), ylim=(-0.01, 1.02))
         axes.grid(visible=True, which="minor", color=colour("grid-fine"))
-        axes.legend(loc="lower right", title="flagged at the threshold", alignment="left")
+        _legend(figure, axes, "flagged at the threshold")
 
     caption = (
         "The same curves with the false positive rate on a log axis: what is gained where few normal beats "
@@ -157,7 +158,7 @@ def precision_recall_picture(drawn: Sequence[Curve]) -> Picture:
             if curve.precision is not None:
                 _ring(axes, curve, curve.operating_point[1], curve.precision)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-        axes.legend(loc="lower left", title="average precision", alignment="left")
+        _legend(figure, axes, "average precision")
 
     caption = (
         "Share of the flagged beats that are anomalous, against the share of the anomalous beats that are "
@@ -173,6 +174,14 @@ def _axes(figure: Figure, title: str, x: str, y: str) -> Axes:
     axes.set(title=title, xlabel=x, ylabel=y)
     axes.grid(visible=True)
     return axes
+
+
+def _legend(figure: Figure, axes: Axes, title: str) -> None:
+    """Below the axes, where no curve can be."""
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(MARGINS[0] / SIZE[0], 0.0),
+        ncols=2, title=title, alignment="left", borderaxespad=0.3, columnspacing=2.5, borderpad=0,
+    )  # fmt: skip
 
 
 def _roc(axes: Axes, drawn: Sequence[Curve], value: Callable[[Curve], str]) -> None:

@@ -23,17 +23,16 @@ INVENTED = "no beat annotated"
 
 
 def threshold_in_scores(score: Floats, odd: Bools) -> tuple[float, float] | None:
-    """The gap between the highest score that was not flagged and the lowest that was, lower end first; None
-    where all or none was flagged.
+    """Where the threshold, which is one of p-values, lies among the scores; None where all or none was
+    flagged.
 
-    The threshold is one of p-values. Where a score has the same p-value in every stream the two ends stand
-    in this order, with nothing between them; otherwise they have changed places and span the scores that are
-    flagged in one stream and not in another.
+    Mostly one place, given twice: half way between the highest score that was not flagged and the lowest that
+    was. Where these overlap, as with several models, the span that is flagged in some recordings only.
     """
     if odd.all() or not odd.any():
         return None
-    ends = float(score[~odd].max()), float(score[odd].min())
-    return min(ends), max(ends)
+    quiet, flagged = float(score[~odd].max()), float(score[odd].min())
+    return (flagged, quiet) if flagged < quiet else ((quiet + flagged) / 2,) * 2
 
 
 def scores_picture(beats: Beats, invented: Beats) -> Picture:
@@ -64,7 +63,8 @@ def scores_picture(beats: Beats, invented: Beats) -> Picture:
                 axes.plot(drawn, np.zeros(len(drawn)), "|", color=colour(name), markersize=9, clip_on=False)
             if cut is not None:
                 axes.axvspan(*cut, color=colour("ink"), alpha=0.15, linewidth=0)
-                axes.axvline(sum(cut) / 2, color=colour("ink"), linewidth=1.0, linestyle=(0, (4, 2)))
+                for x in set(cut):
+                    axes.axvline(x, color=colour("ink"), linewidth=1.0, linestyle=(0, (4, 2)))
             axes.set(ylim=(0, float(share.max()) * 1.08), yticks=[])
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="x", length=3.5 if axes is grid[-1] else 0)
@@ -84,8 +84,8 @@ def scores_picture(beats: Beats, invented: Beats) -> Picture:
         alt=f"Histograms of the score by class, the threshold as a dashed line: {texts}",
         caption=(
             "How many beats of each class have which score; every row has a height scale of its own. What "
-            "lies to the right of the dashed line is flagged. A grey band around the line, where there is "
-            "one, holds scores that are flagged in some recordings only."
+            "lies to the right of the dashed line is flagged. Between two lines lie scores that are flagged "
+            "in some recordings only, because these have thresholds of their own."
         ),
     )  # fmt: skip
 

@@ -52,7 +52,7 @@ def test_areas_are_written_on_the_picture(two: Made) -> None:
 
 def test_the_threshold_lies_between_the_scores_it_divides() -> None:
     score = np.array([1.0, 2.0, 5.0, 6.0])
-    assert threshold_in_scores(score, score > 3) == (2, 5)
+    assert threshold_in_scores(score, score > 3) == (3.5, 3.5)
     assert threshold_in_scores(score, np.array([False, True, False, True])) == (2, 5)
     assert threshold_in_scores(score, score > 9) is None
     assert threshold_in_scores(score, score > 0) is None
