@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ecgmon import config
 from ecgmon.commands.output import writable_folder
-from ecgmon.commands.recordings import folder_name, labelled, name_of, resolve, trained_on
+from ecgmon.commands.recordings import folder_name, labelled, name_of, patients_of, resolve, trained_on
 from ecgmon.commands.scored_records import LEAD_HELP, stream_bundle
 from ecgmon.commands.summary import calibration_lines
 from ecgmon.errors import UsageError
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for single windows: share of normal ones that may be called odd; default: as in the model",
     )
     parser.add_argument("--records", metavar="NAMES", help="names by comma, a file, DS1 or DS2; default: all")
+    parser.add_argument("--exclude", metavar="NAMES", help="records to leave out, named in the same way")
     parser.add_argument("--lead", metavar="LEAD", help=f"{LEAD_HELP}; default: 0")
     parser.add_argument("--method", choices=get_args(Method), help="default: the model's")
 
@@ -95,7 +96,7 @@ def _settings(bundle: Bundle, args: argparse.Namespace) -> CalibrationSettings:
 
 
 def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
-    paths = resolve(args.data, args.records)
+    paths = resolve(args.data, args.records, args.exclude)
     known = trained_on(bundle.metadata.data, args.data, paths)
     if known:
         log.warning(
@@ -103,8 +104,9 @@ def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationS
             "alerts than requested",
             ", ".join(known),
         )
+    patients = patients_of([name_of(path, args.data) for path in paths], {})
     records = [
-        labelled(path, args.lead or "0", bundle.layout, patient=name_of(path, args.data))
+        labelled(path, args.lead or "0", bundle.layout, patient=patients[name_of(path, args.data)])
         for path in tqdm(paths, desc="reading", unit="record", disable=None)
     ]
     result = calibrated(bundle, [judge_with(bundle, records)], settings)
@@ -113,7 +115,7 @@ def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationS
 
 
 def _windows(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
-    for name in ("records", "lead", "false_alerts_per_hour"):
+    for name in ("records", "exclude", "lead", "false_alerts_per_hour"):
         if getattr(args, name) is not None:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} is for recordings, and {args.data} is a file of ready windows")

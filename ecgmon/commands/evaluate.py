@@ -6,18 +6,22 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ecgmon.commands import folds, given, noise_stress
+from ecgmon.commands.noise_stress import NoiseStress
 from ecgmon.commands.output import writable_folder, write_whole
-from ecgmon.commands.recordings import name_of, resolve, trained_on, truth
-from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored, stream_bundle
+from ecgmon.commands.recordings import name_of, resolve, truth
+from ecgmon.commands.report import ReportFolder
+from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
+from ecgmon.evaluation.false_positives import false_positive_rates
+from ecgmon.evaluation.noise_parts import noise_parts
 from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
 from ecgmon.evaluation.table import render
 from ecgmon.evaluation.tally import LEARNING, BeatTally, tally
@@ -29,7 +33,10 @@ from ecgmon.sources.windows import Windows, read_windows
 
 log = logging.getLogger(__name__)
 
-STREAM_OPTIONS = ("records", "beats", "lead", "false_alerts_per_hour", "from_start")
+STREAM_OPTIONS = (
+    "folds", "config", "records", "exclude", "beats", "lead", "false_alerts_per_hour", "from_start", "noise",
+    "noise_data",
+)  # fmt: skip
 """Options that mean nothing for ready windows, which have neither records nor time."""
 
 
@@ -39,7 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "learning and not scored (ANSI/AAMI EC57); detected beats are matched one to one with annotated ones "
         "within 150 ms."
     )
-    parser.add_argument("--model", required=True, metavar="MODEL", help="a bundle, or 'default'")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", metavar="MODEL", help="a bundle, or 'default'")
+    what.add_argument(
+        "--folds", type=folds.count, metavar="K",
+        help="cross-validation: divide the patients into K groups, train K models on the others of each",
+    )  # fmt: skip
+    folds.add_arguments(parser)
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA",
         help="folder of WFDB records with .atr annotations, or a CSV of ready windows with labels",
@@ -47,8 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--records", metavar="NAMES", help="names by comma, a file of names, DS1 or DS2; default: all"
     )
+    parser.add_argument("--exclude", metavar="NAMES", help="records to leave out, named in the same way")
     parser.add_argument(
         "--json", metavar="FILE", help="write all figures there; '-': to stdout, instead of the table"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write a page with curves, tables and pictures there"
     )
     parser.add_argument(
         "--beats",
@@ -61,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from-start", action="store_true", default=None,
         help="judge the R-peak detector over whole records, the first five minutes too",
     )  # fmt: skip
+    noise_stress.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,10 +87,11 @@ def run(args: argparse.Namespace) -> int:
         writable_folder(target.parent)
         if target.is_dir():
             raise UsageError(f"{target}: is a folder; --json names a file")
+    report = None if args.report is None else ReportFolder(args.report)
     if args.data.is_file():
-        result = _windows(args)
+        result = _windows(args, report)
     elif args.data.is_dir():
-        result = _records(args)
+        result = _records(args, report)
     else:
         raise UsageError(
             f"{args.data}: no such file or folder; --data names WFDB records or a CSV of windows"
@@ -80,81 +99,93 @@ def run(args: argparse.Namespace) -> int:
     encoded = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
     if args.json == "-":
         sys.stdout.write(encoded.decode())
-        return 0
-    print(render(result))
+    else:
+        print(render(result))
     if target is not None:
         write_whole(target, encoded)
         log.info("all figures are in %s", target)
+    if report is not None:
+        report.write(result)
     return 0
 
 
-def _records(args: argparse.Namespace) -> Evaluation:
+def _records(args: argparse.Namespace, report: ReportFolder | None) -> Evaluation:
     """Recordings, through the monitor's own pipeline."""
-    beats, lead = args.beats or "own", args.lead or "0"
-    records = resolve(args.data, args.records)
-    bundle = stream_bundle(args.model)
-    seen = trained_on(bundle.metadata.data, args.data, records)
-    if seen:
-        log.warning(
-            "the model was trained on %s: the figures there are better than those of new patients",
-            ", ".join(seen),
-        )
+    records = resolve(args.data, args.records, args.exclude)
+    stress = NoiseStress.asked(args)
+    trial = given.prepare(args, records) if args.folds is None else folds.prepare(args, records)
+    beats, lead = trial.beats, trial.lead
     known = {record: truth(record) for record in records}
-    scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
     qrs_from = 0.0 if args.from_start else LEARNING
-    tallies, leads = {}, {}
-    for record in tqdm(records, desc="evaluate", unit="record", disable=None):
-        name, given = name_of(record, args.data), known[record].t if beats == "reference" else None
-        result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=given)
-        tallies[name] = tally(scored(name, result, known[record]), qrs_from=qrs_from, qrs=beats == "own")
-        leads[name] = result.lead
-        if result.seconds <= LEARNING:
-            log.warning("%s is shorter than the five minutes of learning: nothing of it is scored", name)
-    requested = _requested(bundle, args.false_alerts_per_hour)
-    return evaluation(
-        tallies,
-        Requested(
-            threshold=scorer.threshold,
-            false_positive_rate=None if requested is None else scorer.threshold,
-            false_alerts_per_hour=requested,
-        ),
-        model=_model(bundle, args.model),
+    tallies, leads, requested, everything = {}, {}, {}, {}
+    for bundle, judged in trial.parts():
+        scorer = Scorer(bundle, false_alerts_per_hour=args.false_alerts_per_hour)
+        for record in tqdm(judged, desc="evaluate", unit="record", disable=None):
+            name, r_peaks = name_of(record, args.data), known[record].t if beats == "reference" else None
+            mixer = None if stress is None else stress.mixer(record, known[record])
+            result = run_record(record, scorer, lead=lead, start_time=0.0, r_peaks=r_peaks, mixer=mixer)
+            found = trial.comparable(scored(name, result, known[record]))
+            everything[name] = found
+            tallies[name] = tally(found, qrs_from=qrs_from, qrs=beats == "own")
+            if report is not None:
+                report.add_record(found, tallies[name], result, bundle.layout)
+            leads[name] = result.lead
+            requested[name] = _requested(bundle, scorer, args.false_alerts_per_hour)
+            if result.seconds <= LEARNING:
+                log.warning("%s is shorter than the five minutes of learning: nothing of it is scored", name)
+    names = [name_of(record, args.data) for record in records]
+    figures = evaluation(
+        {name: tallies[name] for name in names},
+        requested,
+        model=trial.model(),
         data={
-            "path": str(args.data), "kind": "records", "leads": leads, "beats": beats, "learning_s": LEARNING,
-            "qrs_from_s": qrs_from, "seen_in_training": seen,
+            "path": str(args.data), "kind": "records", "leads": {name: leads[name] for name in names},
+            "beats": beats, "learning_s": LEARNING, "qrs_from_s": qrs_from, **trial.described(),
         },
     )  # fmt: skip
+    if stress is None:
+        return figures
+    return msgspec.structs.replace(
+        figures,
+        noise=noise_parts(everything, requested, qrs=beats == "own"),
+        data=figures.data | {"noise": stress.describe()},
+    )
 
 
-def _windows(args: argparse.Namespace) -> Evaluation:
+def _windows(args: argparse.Namespace, report: ReportFolder | None) -> Evaluation:
     """Ready windows: no time, so no detector and no alerts to judge."""
-    given = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
-    if given:
-        option = given[0].replace("_", "-")
+    unfit = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
+    if unfit:
+        option = unfit[0].replace("_", "-")
         raise UsageError(f"--{option} is for recordings, and {args.data} is a file of ready windows")
     windows = read_windows(args.data)
     label = _labels(args.data, windows)
     bundle = bundles.load(args.model, layout="kachuee")
     calibration = bundle.metadata.window_calibration
     scorer = Scorer(bundle)
-    scores, p_values = scorer.score_windows(dataset.normalise(windows.x, 1.0, "kachuee"))
+    x = dataset.normalise(windows.x, 1.0, "kachuee")
+    scores, p_values = scorer.score_windows(x)
     if calibration is None:  # score_windows has refused such a bundle; this tells the type checker
         raise UsageError(f"{args.model}: has no calibration for single windows")
     nobody = np.array([], dtype=np.str_)
     nothing = BeatTally(
-        label=label, score=scores, odd=p_values <= calibration.threshold, missed=nobody, not_good=nobody,
-        invented=np.array([]), invented_odd=np.array([], dtype=np.bool_), invented_not_good=0,
+        label=label, score=scores, p=p_values, odd=p_values <= calibration.threshold, missed=nobody,
+        not_good=nobody, invented=np.array([]), invented_p=np.array([]),
+        invented_odd=np.array([], dtype=np.bool_), invented_not_good=0,
     )  # fmt: skip
+    if report is not None:
+        report.add_windows(nothing, x, bundle)
     requested = Requested(
         threshold=calibration.threshold,
         false_positive_rate=calibration.requested,
         false_alerts_per_hour=None,
     )
     figures = msgspec.structs.replace(
-        beat_statistics([nothing], requested, classes="?" not in label), mean_record_auroc=None
-    )
+        beat_statistics([nothing], requested, classes="?" not in label),
+        mean_record_auroc=None, false_positive_rates=false_positive_rates([nothing], by_record=False),
+    )  # fmt: skip
     return Evaluation(
-        qrs=None, beats=figures, alerts=None, records={}, model=_model(bundle, args.model),
+        qrs=None, beats=figures, alerts=None, records={}, model=given.described_model(bundle, args.model),
         data={"path": str(args.data), "kind": "windows"},
     )  # fmt: skip
 
@@ -175,11 +206,12 @@ def _labels(path: Path, windows: Windows) -> NDArray[np.str_]:
     return label
 
 
-def _requested(bundle: Bundle, asked: float | None) -> float | None:
-    """False alerts per hour that the threshold in force was chosen for; None for one of the best F-beta."""
+def _requested(bundle: Bundle, scorer: Scorer, asked: float | None) -> Requested:
+    """What the threshold in force was chosen for; no rate for one of the best F-beta."""
     info = bundle.metadata.calibration
-    return asked if asked is not None or info is None else info.requested
-
-
-def _model(bundle: Bundle, path: str) -> dict[str, Any]:
-    return {"path": path, "name": bundle.name, "hash": bundle.hash, "layout": bundle.layout}
+    per_hour = asked if asked is not None or info is None else info.requested
+    return Requested(
+        threshold=scorer.threshold,
+        false_positive_rate=None if per_hour is None else scorer.threshold,
+        false_alerts_per_hour=per_hour,
+    )

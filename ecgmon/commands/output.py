@@ -3,11 +3,17 @@ written."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
 
 from ecgmon.errors import DataError, UsageError
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is here; the extra ``report`` asks for it, and nothing but pictures needs it."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def writable_folder(path: Path) -> Path:

@@ -6,14 +6,14 @@ Shared by ``train``, ``calibrate``, ``evaluate`` and ``scan``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 import numpy as np
 
-from ecgmon.ecg.aami import DS1, DS2
+from ecgmon.ecg.aami import DS1, DS2, SAME_PATIENT
 from ecgmon.ecg.frontend import Frontend
 from ecgmon.ecg.leads import LeadSelector
 from ecgmon.ecg.types import Beat, Layout
@@ -37,25 +37,43 @@ CHUNK_SECONDS: Final = 60.0
 """Recordings are read in pieces of this length, s; the beats do not depend on it."""
 
 
-def resolve(data: Path, records: str | None = None) -> list[Path]:
+def resolve(data: Path, records: str | None = None, exclude: str | None = None) -> list[Path]:
     """Paths, without suffix, of the records that ``--data`` and ``--records`` name, in the order named.
 
     ``records`` is ``DS1`` or ``DS2``, one name or several separated by commas, or, where there is no such
     record, a file with one name a line (blank lines and what follows ``#`` are skipped). None means all:
     those in the folder's ``RECORDS``, or every header where there is no such list. A name may lead into a
-    folder below, such as ``p1/100``. Raises :class:`UsageError` for a folder or a record that does not exist.
+    folder below, such as ``p1/100``. ``exclude`` names records in the same way, and those are left out; it
+    may name some that ``records`` does not. Raises :class:`UsageError` for a folder or a record that does
+    not exist, and when nothing is left.
     """
     if not data.is_dir():
         raise UsageError(f"{data}: no such folder; --data names a folder of WFDB records")
-    if records is None:
-        names = _listed(data / "RECORDS") if (data / "RECORDS").is_file() else _headers(data)
-        origin = f"{data / 'RECORDS'}" if (data / "RECORDS").is_file() else f"{data}"
-    elif records in SPLITS:
-        names, origin = list(SPLITS[records]), f"--records {records}"
-    elif "," not in records and not is_record(data, records) and _is_file(Path(records)):
-        names, origin = _listed(Path(records)), records
+    if records is not None:
+        names = _named(data, records, "--records")
+    elif (data / "RECORDS").is_file():
+        names = _checked(data, _listed(data / "RECORDS"), f"{data / 'RECORDS'}")
     else:
-        names, origin = [name.strip() for name in records.split(",")], "--records"
+        names = _checked(data, _headers(data), f"{data}")
+    if exclude is not None:
+        without = set(_named(data, exclude, "--exclude"))
+        names = [name for name in names if name not in without]
+        if not names:
+            raise UsageError(f"--exclude {exclude}: leaves no record")
+    return [data / name for name in names]
+
+
+def _named(data: Path, text: str, option: str) -> list[str]:
+    """The records that an option's ``text`` names: a split, a file of names, or names by comma."""
+    if text in SPLITS:
+        return _checked(data, list(SPLITS[text]), f"{option} {text}")
+    if "," not in text and not is_record(data, text) and _is_file(Path(text)):
+        return _checked(data, _listed(Path(text)), text)
+    return _checked(data, [name.strip() for name in text.split(",")], option)
+
+
+def _checked(data: Path, names: Sequence[str], origin: str) -> list[str]:
+    """``names`` without suffix, each of them once and a record in ``data``."""
     names = [name.removesuffix(".hea") for name in names]
     if not names:
         raise UsageError(f"{origin}: names no record")
@@ -65,7 +83,23 @@ def resolve(data: Path, records: str | None = None) -> list[Path]:
     for name in names:
         if not is_record(data, name):
             raise UsageError(f"{origin}: record '{name}' is not in {data}; {_some(_headers(data))}")
-    return [data / name for name in names]
+    return names
+
+
+def patients_of(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    """Record name to patient: what ``given`` says, else the name itself; the two records of MIT-BIH that are
+    of one heart share a patient where both are among ``names``.
+
+    The rule goes by name alone. In another database it may put two patients together, who then are in the
+    same part of every split; nothing worse comes of it.
+    """
+    patients = {}
+    for name in names:
+        path = PurePosixPath(name)
+        twin = path.with_name(SAME_PATIENT[path.name]).as_posix() if path.name in SAME_PATIENT else name
+        one = twin if twin in names else name
+        patients[name] = given.get(name, given.get(one, one))
+    return patients
 
 
 def name_of(record: Path, data: Path) -> str:
@@ -131,7 +165,7 @@ def labelled(
         found, hours = _beats(record, lead, layout, known if beats == "reference" else None)
     matching = match(known.t, np.array([beat.r for beat in found], dtype=np.float64), TOLERANCES[0])
     labels = ["" if i < 0 else str(known.label[i]) for i in matching.detected.tolist()]
-    return RecordBeats(patient=patient or record.name, beats=found, labels=labels, hours=hours)
+    return RecordBeats(patient or record.name, found, labels, hours, known.flutter)
 
 
 def _beats(record: Path, lead: str, layout: Layout, given: Reference | None) -> tuple[list[Beat], float]:

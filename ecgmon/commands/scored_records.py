@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import CHUNK_SECONDS, naming
+from ecgmon.ecg.noise import Mixer
 from ecgmon.errors import BundleError
 from ecgmon.evaluation.alarms import raised
 from ecgmon.evaluation.reference import Reference
@@ -20,6 +21,8 @@ from ecgmon.model.calibration import MOST_ALERTS
 from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.offline import StreamResult, run
 from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.sources.base import Source
+from ecgmon.sources.noisy import NoisySource
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
 
 LEAD_HELP: Final = "name of the lead, its index among the record's voltage leads, or auto"
@@ -52,16 +55,19 @@ def run_record(
     lead: str,
     start_time: float | None = None,
     r_peaks: NDArray[np.float64] | None = None,
+    mixer: Mixer | None = None,
 ) -> StreamResult:
     """Play ``record`` through the pipeline as fast as it goes.
 
     ``start_time`` is the UTC time of its first sample, s; None takes the date in its header, else 0.
-    ``r_peaks`` are stream times, s, to use instead of the detector's. Raises :class:`DataError` for a damaged
-    record or an unknown lead.
+    ``r_peaks`` are stream times, s, to use instead of the detector's. ``mixer`` adds noise. Raises
+    :class:`DataError` for a damaged record or an unknown lead.
     """
-    source = WfdbSource(
+    source: Source = WfdbSource(
         WfdbSettings(records=[str(record)], start_time=start_time, chunk_seconds=CHUNK_SECONDS)
     )
+    if mixer is not None:
+        source = NoisySource(source, mixer)
     given = None if r_peaks is None else {record.name: r_peaks}
     with naming(record):
         results = run(source, scorer, PipelineSettings(lead=lead), r_peaks=given)
@@ -76,6 +82,7 @@ def scored(name: str, result: StreamResult, truth: Reference) -> Scored:
         truth=truth,
         t=np.array([beat.r for beat in result.beats], dtype=np.float64),
         score=np.array([np.nan if s is None else s.score for s in result.scores], dtype=np.float64),
+        p=np.array([np.nan if s is None else s.p_value for s in result.scores], dtype=np.float64),
         odd=np.array([s is not None and s.odd for s in result.scores], dtype=np.bool_),
         alerts=raised(result.alerts, 0.0),
     )

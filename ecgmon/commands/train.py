@@ -8,37 +8,16 @@ import logging
 import time
 from pathlib import Path
 
-import msgspec
-from tqdm import tqdm
-
 from ecgmon import config
-from ecgmon.commands.output import writable_folder
-from ecgmon.commands.recordings import BeatsFrom, folder_name, is_record, labelled, name_of, resolve
+from ecgmon.commands.output import can_draw, writable_folder
+from ecgmon.commands.recordings import folder_name, resolve
 from ecgmon.commands.summary import calibration_lines
+from ecgmon.commands.training_data import TrainSettings, read_recordings
 from ecgmon.errors import ConfigError, UsageError
-from ecgmon.model.dataset import RecordBeats
-from ecgmon.model.fitting import FitSettings, Fitted, Origin, Resume, fit_recordings, fit_windows
-from ecgmon.model.loss_curve import draw_loss_curve
+from ecgmon.model.fitting import Fitted, Origin, Resume, fit_recordings, fit_windows
 from ecgmon.sources.windows import read_windows
 
 log = logging.getLogger(__name__)
-
-
-class TrainSettings(FitSettings, frozen=True, kw_only=True):
-    """A training configuration: the data, and all that decides the model."""
-
-    data: str
-    """Folder of WFDB records with annotations, or a CSV of ready windows.
-    """
-    records: str | None = None
-    """Names by comma, a file of names, DS1 or DS2; null: all."""
-    lead: str = "0"
-    """Name of the lead, its index among the record's voltage leads, or auto."""
-    beats: BeatsFrom = "own"
-    """R-peaks of our detector, which is what runs later, or of the annotations."""
-    patients: dict[str, str] = msgspec.field(default_factory=dict)
-    """Record to patient where several records come from one heart, such as 202: "201"; else each is its own.
-    """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,14 +48,12 @@ def run(args: argparse.Namespace) -> int:
     if data.is_file():
         fitted = _from_windows(data, settings, args.config, resume)
     elif data.is_dir():
-        records = _read(data, settings, args.config)
+        records = read_recordings(resolve(data, settings.records), data, settings, args.config)
         fitted = fit_recordings(records, settings, Origin(folder_name(data), settings.lead), resume)
     else:
         raise UsageError(f"{data}: no such file or folder; data names WFDB records or a CSV of windows")
     fitted.bundle.save(out)
-    curve = out.with_suffix(".loss.png")
-    history = fitted.history
-    draw_loss_curve(curve, history.train, history.validation, history.best)
+    curve = _loss_curve(fitted, out.with_suffix(".loss.png"))
     for finished in _states(state):
         finished.unlink(missing_ok=True)
     _report(fitted, out, curve, time.monotonic() - started)
@@ -87,19 +64,6 @@ def _states(state: Path) -> list[Path]:
     """The files of an interrupted training that are there: its own, and one for each of its folds."""
     folds = state.parent.glob(f"{glob.escape(state.name)}.fold*")
     return [path for path in (state, *folds) if path.exists()]
-
-
-def _read(data: Path, settings: TrainSettings, where: Path) -> list[RecordBeats]:
-    paths = resolve(data, settings.records)
-    for name in settings.patients:
-        if not is_record(data, name):
-            raise ConfigError(f"{where}: patients: there is no record '{name}' in {data}")
-    records = []
-    for path in tqdm(paths, desc="reading", unit="record", disable=None):
-        name = name_of(path, data)
-        patient = settings.patients.get(name, name)
-        records.append(labelled(path, settings.lead, settings.layout, settings.beats, patient=patient))
-    return records
 
 
 def _from_windows(data: Path, settings: TrainSettings, where: Path, resume: Resume) -> Fitted:
@@ -113,12 +77,23 @@ def _from_windows(data: Path, settings: TrainSettings, where: Path, resume: Resu
     return fit_windows(windows.x, windows.labels, settings, Origin(data.name, ""), resume)
 
 
-def _report(fitted: Fitted, out: Path, curve: Path, seconds: float) -> None:
+def _loss_curve(fitted: Fitted, path: Path) -> str:
+    """Draw it, and say where it is; or why it is not."""
+    if not can_draw():
+        return "no curve without matplotlib (pip install 'ecgmon[report]')"
+    from ecgmon.model.loss_curve import draw_loss_curve  # noqa: PLC0415 - matplotlib is optional
+
+    history = fitted.history
+    draw_loss_curve(path, history.train, history.validation, history.best)
+    return f"curve in {path}"
+
+
+def _report(fitted: Fitted, out: Path, curve: str, seconds: float) -> None:
     metadata, history = fitted.bundle.metadata, fitted.history
     print(
         f"trained   {metadata.name}: {history.epochs} epochs, the best {history.best}, {seconds:.0f} s in all"
     )
-    print(f"loss      {history.validation[history.best - 1]:.5f} on validation; curve in {curve}")
+    print(f"loss      {history.validation[history.best - 1]:.5f} on validation; {curve}")
     for line in calibration_lines(metadata.calibration or metadata.window_calibration):
         print(line)
     print(f"bundle    {out} ({fitted.bundle.hash[:12]})")

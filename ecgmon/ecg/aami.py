@@ -32,3 +32,7 @@ DS2: Final = (
     "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
 )  # fmt: skip
 """Test records of MIT-BIH: nothing may be chosen on them."""
+
+SAME_PATIENT: Final = {"202": "201"}
+"""Records of MIT-BIH from one heart: 202 was taken from the same analog tape as 201, says its header. DS1 and
+DS2 part the two, and so have a patient in common."""

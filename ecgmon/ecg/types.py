@@ -104,6 +104,8 @@ class Score:
     parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
                     ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual
     reconstruction  [187] mV, what the autoencoder made of the window
+    reference       [187] mV, the patient's own usual beat, laid on the window and in the beat's gain; None
+                    while there is none, and for windows without millivolts (layout ``kachuee``)
     """
 
     score: float
@@ -111,6 +113,7 @@ class Score:
     odd: bool
     parts: dict[str, float]
     reconstruction: Samples
+    reference: Samples | None = None
 
 
 AlertKind = Literal[
@@ -120,8 +123,24 @@ AlertState = Literal["raised", "cleared"]
 Severity = Literal["info", "warning", "critical"]
 
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was measured to be odd, in a clinician's words; codes in :mod:`ecgmon.monitor.evidence`.
+
+    ``value`` and ``usual``, in ``unit``, are medians over the beats that show it; absent where there is no
+    figure to give.
+    """
+
+    code: str
+    text: str
+    beats: int
+    """How many of the alert's odd beats show it."""
+    value: float | None = None
+    usual: float | None = None
+    unit: str | None = None
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What an alert rests on: the oddest beat so far, so that a person can look."""
+    """What an alert rests on: the oddest beat so far, so that a person can look, and findings of all."""
 
     window: list[float]
     """[187] mV at 125 Hz."""
@@ -133,6 +152,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """UTC times of the odd beats' R-peaks, oldest first, the last 32 at most."""
     parts: dict[str, float]
     """What made the beat odd, as in :class:`Score`."""
+    findings: list[Finding] = []
+    """What was odd, one entry a code, in a fixed order; what could not be measured is not said."""
+    summary: str = ""
+    """The findings on one line."""
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.types import Alert
-from ecgmon.evaluation.reference import EPISODE_BEATS, Reference
+from ecgmon.evaluation.reference import EPISODE_BEATS, Part, Reference, in_part
 
 MARGIN = 0.150
 """How far outside an alert's span an annotated beat still belongs to it, s (EC57's tolerance)."""
@@ -59,8 +59,13 @@ def raised(messages: Iterable[Alert], start: float) -> list[Raised]:
     ]
 
 
-def judge(alerts: Sequence[Raised], truth: Reference, learning: float) -> AlertTally:
+def judge(
+    alerts: Sequence[Raised], truth: Reference, learning: float, part: Part | None = None
+) -> AlertTally:
     """Compare alerts with the annotations, from ``learning`` s of stream time on.
+
+    With ``part`` only what falls into it counts: alerts by the moment they are raised, episodes by their
+    first beat.
 
     An alert counts when it is raised after the learning time. It is true when an annotated anomalous beat
     lies within its span, 150 ms either way. Flutter counts as anomalous here: EC57 excludes it where beats
@@ -71,13 +76,17 @@ def judge(alerts: Sequence[Raised], truth: Reference, learning: float) -> AlertT
     """
     anomalous = truth.t[truth.label != "N"]
     ours = [alert for alert in alerts if alert.kind == "anomalous-beats"]
+
+    def counts(t: float) -> bool:
+        return t >= learning and bool(in_part(np.array([t]), part)[0])
+
     other: dict[str, int] = {}
     for alert in alerts:
-        if alert.kind != "anomalous-beats" and alert.time >= learning:
+        if alert.kind != "anomalous-beats" and counts(alert.time):
             other[alert.kind] = other.get(alert.kind, 0) + 1
-    episodes = [run for run in truth.episodes() if run[0] >= learning and not truth.in_flutter(run).any()]
+    episodes = [run for run in truth.episodes() if counts(run[0]) and not truth.in_flutter(run).any()]
     return AlertTally(
-        true=np.array([_true(a, anomalous, truth) for a in ours if a.time >= learning], dtype=np.bool_),
+        true=np.array([_true(a, anomalous, truth) for a in ours if counts(a.time)], dtype=np.bool_),
         delay=np.array([_delay(run, ours) for run in episodes], dtype=np.float64),
         other=other,
     )

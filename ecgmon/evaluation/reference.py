@@ -20,6 +20,9 @@ EPISODE_BEATS = 3
 Span = tuple[float, float]
 """First and last moment, s, both included."""
 
+Part = Sequence[tuple[float, float]]
+"""Spans of a recording that are judged by themselves: first moment, first moment behind, s."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
@@ -54,6 +57,14 @@ class Reference:
                 runs[-1].append(t)
             last = t
         return [np.array(run) for run in runs if len(run) >= EPISODE_BEATS]
+
+
+def in_part(times: NDArray[np.float64], part: Part | None) -> NDArray[np.bool_]:
+    """Which of ``times`` [n], s, lie in ``part``: [n]; all of them where it is None."""
+    inside = np.full(times.shape, part is None, dtype=np.bool_)
+    for begin, end in part or ():
+        inside |= (times >= begin) & (times < end)
+    return inside
 
 
 def reference(samples: NDArray[np.int64], symbols: Sequence[str], fs: float) -> Reference:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.evaluation.alarms import AlertTally
+from ecgmon.evaluation.false_positives import false_positive_rates
 from ecgmon.evaluation.ranking import auroc, average_precision
 from ecgmon.evaluation.tally import BeatTally, QrsTally, Tally
+from ecgmon.model.realised import RealisedRate
 
 
 class Requested(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +80,8 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     """Each class against N; None as a whole where the labels tell only normal from not normal."""
     per_class_sensitivity: dict[str, float | None] | None
     threshold: float
-    """p-value at or under which a beat is odd; comes from normal beats of other patients alone."""
+    """p-value at or under which a beat is odd; comes from normal beats of other patients alone. Pooled over
+    recordings that several models judged: the mean of their thresholds."""
     sensitivity: float | None
     """Flagged share of all anomalous beats, missed and unscored ones included."""
     specificity: float | None
@@ -90,6 +93,8 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     """The share of normal beats that the threshold is meant to flag."""
     realised_false_positive_rate: float | None
     """1 - specificity."""
+    false_positive_rates: list[RealisedRate]
+    """The same at other thresholds than the one in force: what calibration promises of p-values."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +127,22 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Alerts | None
 
 
+class Part(Summary, frozen=True, kw_only=True):
+    """Some part of all recordings, pooled: with noise, or without."""
+
+    hours: float
+    analysed_share: float | None
+    """Share of the annotated beats that were found and scored."""
+
+
+class NoiseParts(msgspec.Struct, frozen=True, kw_only=True):
+    """The noise stress test, taken apart; the other figures are over both parts together."""
+
+    noisy: Part
+    clean: Part
+    """Between the noisy parts; the five minutes of learning before them are in neither."""
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of ``evaluate --json``."""
 
@@ -131,16 +152,37 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     records: dict[str, Summary]
     model: dict[str, Any]
     data: dict[str, Any]
+    noise: NoiseParts | msgspec.UnsetType = msgspec.UNSET
+    """Only of a noise stress test."""
 
 
 def evaluation(
-    tallies: Mapping[str, Tally], requested: Requested, *, model: dict[str, Any], data: dict[str, Any]
+    tallies: Mapping[str, Tally],
+    requested: Mapping[str, Requested],
+    *,
+    model: dict[str, Any],
+    data: dict[str, Any],
 ) -> Evaluation:
-    """Figures of each recording and of all pooled."""
-    records = {name: summary([tally], requested) for name, tally in tallies.items()}
-    pooled = summary(list(tallies.values()), requested)
+    """Figures of each recording, with what was ``requested`` of it, and of all pooled."""
+    records = {name: summary([tally], requested[name]) for name, tally in tallies.items()}
+    pooled = summary(list(tallies.values()), together([requested[name] for name in tallies]))
     return Evaluation(
         qrs=pooled.qrs, beats=pooled.beats, alerts=pooled.alerts, records=records, model=model, data=data
+    )
+
+
+def together(requested: Sequence[Requested]) -> Requested:
+    """What was requested of recordings pooled: the means over them; None where not all were given a rate."""
+
+    def mean(values: list[float | None]) -> float | None:
+        return None if None in values else _mean(values)
+
+    if len(set(requested)) == 1:
+        return requested[0]
+    return Requested(
+        threshold=sum(r.threshold for r in requested) / len(requested),
+        false_positive_rate=mean([r.false_positive_rate for r in requested]),
+        false_alerts_per_hour=mean([r.false_alerts_per_hour for r in requested]),
     )
 
 
@@ -204,6 +246,7 @@ def beat_statistics(tallies: Sequence[BeatTally], requested: Requested, *, class
         f1=_f1(true, false, n_anomalous - true),
         requested_false_positive_rate=requested.false_positive_rate,
         realised_false_positive_rate=_ratio(false, len(normal) + len(invented)),
+        false_positive_rates=false_positive_rates(tallies),
     )
 
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from ecgmon.ecg.aami import ANOMALOUS
-from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Qrs, Summary
+from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Part, Qrs, Summary
+from ecgmon.model.realised import RealisedRate
 
 Cell = Callable[[Summary], str]
 
 
 def render(result: Evaluation) -> str:
     """The figures of all recordings pooled, then one line for each recording."""
-    blocks = [_qrs(result.qrs), _beats(result.beats), _alerts(result.alerts), _records(result)]
+    blocks = [
+        _qrs(result.qrs),
+        _beats(result.beats),
+        _alerts(result.alerts),
+        _noise(result),
+        _records(result),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -60,12 +69,27 @@ def _beats(b: Beats) -> str:
         [f"p <= {b.threshold:.2g}", at],
         ["false flags", f"requested {requested}, realised {realised} of the normal beats"],
     ]
+    facts += _false_positives(b.false_positive_rates)
     if b.per_class_auroc is None or b.per_class_sensitivity is None:
         return _facts(facts)
     rows = [["class", *ANOMALOUS], ["beats", *(str(b.n_per_class[name]) for name in ANOMALOUS)]]
     for title, values in (("AUROC against N", b.per_class_auroc), ("sensitivity", b.per_class_sensitivity)):
         rows.append([title, *(number(values[name]) for name in ANOMALOUS)])
     return f"{_facts(facts)}\n\n{columns(rows)}"
+
+
+def _false_positives(rates: Sequence[RealisedRate]) -> list[list[str]]:
+    """One line for each p-value: what it realised over all normal beats, and how that spreads."""
+    facts = []
+    for rate in rates:
+        text = f"realised {_rate(rate.realised)} ({number(rate.ratio, 2)} times)"
+        if rate.patients is not None and rate.patients.n > 1:
+            s = rate.patients
+            low, high = s.quartiles
+            text += f"; recordings: median {_rate(s.median)}, quartiles {_rate(low)} and {_rate(high)}, "
+            text += f"most {_rate(s.max)}"
+        facts.append([f"p <= {rate.requested:g}", text])
+    return facts
 
 
 def _alerts(a: Alerts | None) -> str:
@@ -85,6 +109,26 @@ def _alerts(a: Alerts | None) -> str:
     if a.other_kinds:
         facts.append(["other alerts", ", ".join(f"{kind} {count}" for kind, count in a.other_kinds.items())])
     return _facts(facts)
+
+
+def _noise(result: Evaluation) -> str:
+    """With noise and without: how well beats are found, how many are judged, what is false."""
+    if isinstance(result.noise, msgspec.UnsetType):
+        return ""
+    kinds = ", ".join(f"{kind} {level:g} dB" for kind, level in result.data["noise"]["kinds"].items())
+    rows = [[f"noise: {kinds}", "hours", *(f"F1 {at}" for at in result.qrs or {})]]
+    rows[0] += ["beats", "analysed", "false alerts", "an hour"]
+    for name, part in (("parts with noise", result.noise.noisy), ("parts without", result.noise.clean)):
+        rows.append([name, *_noise_cells(part)])
+    return columns(rows)
+
+
+def _noise_cells(part: Part) -> list[str]:
+    cells = [number(part.hours, 2), *(number(q.f1) for q in (part.qrs or {}).values()), str(part.beats.n)]
+    cells.append("-" if part.analysed_share is None else f"{100 * part.analysed_share:.1f} %")
+    if part.alerts is None:
+        return [*cells, "-", "-"]
+    return [*cells, str(part.alerts.n_false), number(part.alerts.false_per_hour, 3)]
 
 
 def _facts(rows: Sequence[Sequence[str]]) -> str:

@@ -5,6 +5,7 @@ A tally holds no rates, only counts and scores, so that recordings are pooled by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecgmon.evaluation.alarms import AlertTally, Raised, judge
 from ecgmon.evaluation.matching import Matching, match
-from ecgmon.evaluation.reference import Reference
+from ecgmon.evaluation.reference import Part, Reference, in_part
 
 LEARNING = 300.0
 """The first five minutes, s: ANSI/AAMI EC57 gives them to the detector to learn in and does not score
@@ -32,7 +33,8 @@ class Scored:
     truth         the annotations
     t             [m] times of the detected R-peaks, s of stream time, ascending
     score         [m] how odd each beat was; NaN where it was not scored because the signal was not good
-    odd           [m] whether it was at or over the threshold; False where it was not scored
+    p             [m] how probable a score at least as high is for a normal beat; NaN where it was not scored
+    odd           [m] whether p was at or under the threshold; False where it was not scored
     alerts        every alert
     """
 
@@ -41,6 +43,7 @@ class Scored:
     truth: Reference
     t: NDArray[np.float64]
     score: NDArray[np.float64]
+    p: NDArray[np.float64]
     odd: NDArray[np.bool_]
     alerts: Sequence[Raised]
 
@@ -58,19 +61,23 @@ class QrsTally:
 class BeatTally:
     """The beats of one recording.
 
-    label, score, odd      [n] the beats that have both an annotation and a score
+    label, score, p, odd   [n] the beats that have both an annotation and a score
     missed                 [a] classes of the annotated beats that the detector did not find
     not_good               [b] classes of the annotated beats that it found and did not score
-    invented, invented_odd [c] its scored beats that no annotation belongs to: scores, whether flagged
+    invented, invented_p, invented_odd
+                           [c] its scored beats that no annotation belongs to: scores, p-values, whether
+                           flagged
     invented_not_good      number of such beats that were not scored
     """
 
     label: NDArray[np.str_]
     score: NDArray[np.float64]
+    p: NDArray[np.float64]
     odd: NDArray[np.bool_]
     missed: NDArray[np.str_]
     not_good: NDArray[np.str_]
     invented: NDArray[np.float64]
+    invented_p: NDArray[np.float64]
     invented_odd: NDArray[np.bool_]
     invented_not_good: int
 
@@ -86,9 +93,15 @@ class Tally:
 
 
 def tally(
-    record: Scored, *, learning: float = LEARNING, qrs_from: float = LEARNING, qrs: bool = True
+    record: Scored,
+    *,
+    learning: float = LEARNING,
+    qrs_from: float = LEARNING,
+    qrs: bool = True,
+    part: Part | None = None,
 ) -> Tally:
-    """Count ``record``; beats and alerts from ``learning`` s on, the detector from ``qrs_from`` s on.
+    """Count ``record``; beats and alerts from ``learning`` s on, the detector from ``qrs_from`` s on, and all
+    within ``part`` only, where one is given.
 
     The whole recording is matched first and cut afterwards, so that a beat at the edge of the learning time
     or of flutter keeps its partner. A pair is placed by its annotation, an unmatched beat by itself. With
@@ -96,41 +109,49 @@ def tally(
     """
     matchings = {tolerance: match(record.truth.t, record.t, tolerance) for tolerance in TOLERANCES}
     return Tally(
-        hours=max(0.0, record.hours - learning / 3600),
-        qrs={tolerance: _qrs(record, m, qrs_from) for tolerance, m in matchings.items()} if qrs else None,
-        beats=_beats(record, matchings[TOLERANCES[0]], learning),
-        alerts=judge(record.alerts, record.truth, learning),
+        hours=sum(
+            max(0.0, min(end, 3600 * record.hours) - max(begin, learning))
+            for begin, end in ([(0.0, math.inf)] if part is None else part)
+        )
+        / 3600,
+        qrs={at: _qrs(record, m, qrs_from, part) for at, m in matchings.items()} if qrs else None,
+        beats=_beats(record, matchings[TOLERANCES[0]], learning, part),
+        alerts=judge(record.alerts, record.truth, learning, part),
     )
 
 
-def _counted(truth: Reference, times: NDArray[np.float64], start: float) -> NDArray[np.bool_]:
-    return (times >= start) & ~truth.in_flutter(times)
+def _counted(
+    truth: Reference, times: NDArray[np.float64], start: float, part: Part | None
+) -> NDArray[np.bool_]:
+    return (times >= start) & in_part(times, part) & ~truth.in_flutter(times)
 
 
-def _qrs(record: Scored, matching: Matching, start: float) -> QrsTally:
-    truth = matching.reference[_counted(record.truth, record.truth.t, start)]
-    own = matching.detected[_counted(record.truth, record.t, start)]
+def _qrs(record: Scored, matching: Matching, start: float, part: Part | None) -> QrsTally:
+    truth = matching.reference[_counted(record.truth, record.truth.t, start, part)]
+    own = matching.detected[_counted(record.truth, record.t, start, part)]
     return QrsTally(
         found=int((truth >= 0).sum()), missed=int((truth < 0).sum()), invented=int((own < 0).sum())
     )
 
 
-def _beats(record: Scored, matching: Matching, start: float) -> BeatTally:
-    counted = _counted(record.truth, record.truth.t, start)
+def _beats(record: Scored, matching: Matching, start: float, part: Part | None) -> BeatTally:
+    counted = _counted(record.truth, record.truth.t, start, part)
     partner = matching.reference[counted]
     label = record.truth.label[counted]
     found = partner >= 0
     scored = found.copy()
     scored[found] = np.isfinite(record.score[partner[found]])
-    invented = np.flatnonzero(_counted(record.truth, record.t, start) & (matching.detected < 0))
+    invented = np.flatnonzero(_counted(record.truth, record.t, start, part) & (matching.detected < 0))
     good = invented[np.isfinite(record.score[invented])]
     return BeatTally(
         label=label[scored],
         score=record.score[partner[scored]],
+        p=record.p[partner[scored]],
         odd=record.odd[partner[scored]],
         missed=label[~found],
         not_good=label[found & ~scored],
         invented=record.score[good],
+        invented_p=record.p[good],
         invented_odd=record.odd[good],
         invented_not_good=len(invented) - len(good),
     )

@@ -1,18 +1,9 @@
-"""From scores to p-values, and from requested false alerts per stream-hour to the p-value that raises them.
+"""What a calibration is: the curve score -> p-value, the curve threshold -> false alerts, what it realised.
 
 An operator can say how often a quiet patient may call them; nobody can say what a reconstruction error of
-0.31 means. Calibration links the two on patients that the autoencoder never saw:
-
-1. Normal beats' scores give the curve score -> p-value (:mod:`ecgmon.model.extremes`). Beats of one patient
-   resemble each other, so each *patient* has the same weight, however many beats came from it.
-2. The alert rule itself (:mod:`ecgmon.ecg.episodes`) runs over the calibration recordings at a hundred
-   thresholds. An alert is false when no annotated anomalous beat lies within its span, 150 ms either way. The
-   largest threshold with no more false alerts than requested is taken; the whole curve is kept, so that
-   another request needs no data.
-
-With few patients the realised rate on new ones scatters; ``realised`` says what held here and promises no
-more. A request below one alert in all calibration hours cannot be told from zero; it gets the largest
-threshold that raised none.
+0.31 means. Calibration links the two on patients that the autoencoder never saw. How it is made stands in
+:mod:`ecgmon.model.calibrating`, what it is worth on patients that it was not made from in
+:mod:`ecgmon.model.held_out`.
 
 Methods:
 
@@ -25,7 +16,7 @@ Methods:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -35,18 +26,9 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from ecgmon.config import Settings
-from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.ecg.episodes import EpisodeSettings
-from ecgmon.errors import EcgmonError
-from ecgmon.model.extremes import FloatArray, Survival, fit_survival
-from ecgmon.model.false_alerts import (
-    ScoredRecord,
-    after_learning,
-    best_f_beta,
-    false_alerts_per_hour,
-    labelled,
-    scored,
-)
+from ecgmon.model.extremes import FloatArray, Survival
+from ecgmon.model.realised import HeldOut
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +37,8 @@ ALERTS = "false alerts per stream-hour"
 SHARE = "share of normal windows"
 MOST_ALERTS = 3600.0
 """An hour: one each second."""
-GRID: FloatArray = np.logspace(-7, -0.3, 135)
-"""Thresholds tried, as p-values."""
 TABLE = {ALERTS: (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0), SHARE: (0.001, 0.005, 0.01, 0.05)}
+"""Requests that a person wants to compare, in each unit."""
 
 
 class CalibrationSettings(Settings, frozen=True):
@@ -90,7 +71,8 @@ class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a person wants to know of a calibration.
 
     ``unit`` is what requested and realised count. ``requested`` is None where no rate was asked for: the
-    threshold is the one of the best F-beta.
+    threshold is the one of the best F-beta. ``realised`` and ``table`` are of the calibration data itself,
+    ``held_out`` of patients left out in turn; None where there were too few to leave any out.
     """
 
     method: str
@@ -103,6 +85,7 @@ class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
     hours: float
     table: list[TableRow]
     settings: dict[str, Any]
+    held_out: HeldOut | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +112,7 @@ class Calibration:
 
     def threshold_for(self, requested: float) -> float:
         """The threshold for another request, in the unit of this calibration."""
-        return _choose(self.grid, self.rates, requested)
+        return chosen(self.grid, self.rates, requested)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """As arrays for the bundle; ``info`` goes into its metadata."""
@@ -151,137 +134,14 @@ class Calibration:
         return cls(info, survival, grid.astype(np.float64), rates.astype(np.float64))
 
 
-def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) -> Calibration:
-    """Calibrate on recordings of patients that training did not see.
-
-    A recording that ends within the learning time is left out with a warning. Raises :class:`EcgmonError`
-    when none is left, no normal beat has a score, or the method needs labels that are not there.
-    """
-    used = _long_enough(records, settings.learning_seconds)
-    normal = [record.scores[scored(record) & labelled(record, ("N",))] for record in used]
-    survival = _fit(normal, [record.patient for record in used], settings)
-    p_values = [survival.p_value(record.scores) for record in used]
-    rates = np.maximum.accumulate(
-        [false_alerts_per_hour(used, p_values, float(t), settings.episodes) for t in GRID]
-    )
-    hours = sum(record.hours for record in used)
-    requested = settings.false_alerts_per_hour
-    if settings.method == "f-beta":
-        odd = np.concatenate([labelled(r, ANOMALOUS)[scored(r)] for r in used])
-        known = np.concatenate([labelled(r, ("N", *ANOMALOUS))[scored(r)] for r in used])
-        p = np.concatenate([v[scored(r)] for v, r in zip(p_values, used, strict=True)])
-        threshold = best_f_beta(p[known], odd[known], settings.beta)
-    else:
-        threshold = _choose(GRID, rates, requested)
-        if requested * hours < 1:
-            log.warning(
-                "calibration: %.2g false alerts per hour cannot be told from none in %.1f hours; "
-                "the threshold is the largest that raised none",
-                requested,
-                hours,
-            )
-    info = CalibrationInfo(
-        method=settings.method,
-        unit=ALERTS,
-        requested=None if settings.method == "f-beta" else requested,
-        threshold=threshold,
-        realised=false_alerts_per_hour(used, p_values, threshold, settings.episodes),
-        patients=len({record.patient for record in used}),
-        beats=sum(len(scores) for scores in normal),
-        hours=hours,
-        table=_table(ALERTS, GRID, rates),
-        settings=msgspec.to_builtins(settings),
-    )
-    return Calibration(info, survival, GRID.copy(), rates)
-
-
-def calibrate_windows(
-    scores: FloatArray,
-    odd: NDArray[np.bool_],
-    patients: Sequence[str] | None,
-    settings: CalibrationSettings,
-) -> Calibration:
-    """Calibrate on windows [n] without time, where only a share of the normal ones can be asked for.
-
-    ``odd`` [n] marks those that are labelled as not normal. ``patients`` [n] gives each patient the same
-    weight; with None windows count as exchangeable, which they are not when patients repeat: expect more
-    false positives on new patients than requested.
-    """
-    kept = ~odd & np.isfinite(scores)
-    normal = scores[kept]
-    names = np.zeros(normal.shape, np.str_) if patients is None else np.asarray(patients, np.str_)[kept]
-    known = sorted(set(names.tolist()))
-    survival = _fit([normal[names == name] for name in known], known, settings)
-    p = survival.p_value(scores)
-    p_normal = np.sort(survival.p_value(normal))
-    rates = np.searchsorted(p_normal, GRID, side="right") / normal.size
-    if settings.method == "f-beta":
-        threshold = best_f_beta(p[np.isfinite(p)], odd[np.isfinite(p)], settings.beta)
-    else:
-        threshold = settings.false_positive_rate
-    info = CalibrationInfo(
-        method=settings.method,
-        unit=SHARE,
-        requested=None if settings.method == "f-beta" else settings.false_positive_rate,
-        threshold=threshold,
-        realised=float(np.mean(p_normal <= threshold)),
-        patients=0 if patients is None else len(known),
-        beats=int(normal.size),
-        hours=0.0,
-        table=_table(SHARE, GRID, rates),
-        settings=msgspec.to_builtins(settings),
-    )
-    return Calibration(info, survival, GRID.copy(), rates)
-
-
-def _long_enough(records: Sequence[ScoredRecord], learning: float) -> list[ScoredRecord]:
-    """``records`` without their first ``learning`` s, and those alone of which something remains."""
-    short = [record.patient for record in records if record.hours * 3600 <= learning]
-    if records and len(short) == len(records):
-        raise EcgmonError(
-            f"calibration: none of the recordings is longer than the {learning:g} s of learning time, "
-            f"calibration.learning_seconds: {', '.join(short)}"
-        )
-    for patient in short:
-        log.warning(
-            "calibration: a recording of %s is left out: no longer than the %g s of learning time",
-            patient,
-            learning,
-        )
-    cut = [after_learning(record, learning) for record in records]
-    return [record for record in cut if record.hours > 0]
-
-
-def _fit(normal: Sequence[FloatArray], patients: Sequence[str], settings: CalibrationSettings) -> Survival:
-    """The curve for one array of normal scores a recording; its patient's recordings share a weight."""
-    counts: dict[str, int] = {}
-    for patient, scores in zip(patients, normal, strict=True):
-        counts[patient] = counts.get(patient, 0) + scores.size
-    if not any(counts.values()):
-        raise EcgmonError(
-            "calibration: no normal beat has a score; use recordings with annotations and good signal"
-        )
-    by_patient = settings.method in ("conformal", "f-beta")
-    weights = [
-        np.full(s.size, 1.0 / counts[p] if by_patient else 1.0)
-        for p, s in zip(patients, normal, strict=True)
-        if s.size
-    ]
-    tail = None if settings.method == "quantile" else settings.tail
-    return fit_survival(np.concatenate([s for s in normal if s.size]), np.concatenate(weights), tail)
-
-
-def _choose(grid: FloatArray, rates: FloatArray, requested: float) -> float:
-    """The largest threshold that stays within the request; the smallest one when none does."""
-    within = int(np.searchsorted(rates, requested, side="right"))
-    if within == 0:
+def chosen(grid: FloatArray, rates: FloatArray, requested: float) -> float:
+    """:func:`largest_within`, with a warning where no threshold stays within the request."""
+    if rates[0] > requested:
         log.warning("calibration: no threshold stays within %.3g; the strictest one is used", requested)
-    return float(grid[max(within - 1, 0)])
+    return largest_within(grid, rates, requested)
 
 
-def _table(unit: str, grid: FloatArray, rates: FloatArray) -> list[TableRow]:
-    rows = []
-    for requested in TABLE[unit]:
-        at = max(int(np.searchsorted(rates, requested, side="right")) - 1, 0)
-        rows.append(TableRow(requested=requested, threshold=float(grid[at]), realised=float(rates[at])))
-    return rows
+def largest_within(grid: FloatArray, rates: FloatArray, requested: float) -> float:
+    """The largest threshold of ``grid`` [g] whose rate stays within the request; the smallest one when none
+    does."""
+    return float(grid[max(int(np.searchsorted(rates, requested, side="right")) - 1, 0)])

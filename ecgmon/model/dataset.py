@@ -19,6 +19,10 @@ CLIP = 8.0
 training."""
 
 
+Span = tuple[float, float]
+"""First and last moment, s of stream time, both included."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordBeats:
     """All beats of one recording.
@@ -27,12 +31,14 @@ class RecordBeats:
     beats       in stream order, good and bad
     labels      AAMI class of the matched annotation for each beat; "" is a beat that no annotation knows
     hours       how long the recording is, gaps not counted
+    flutter     spans of annotated ventricular flutter or fibrillation, ascending
     """
 
     patient: str
     beats: list[Beat]
     labels: list[str]
     hours: float
+    flutter: tuple[Span, ...] = ()
 
 
 def normalise(window: Samples, scale: float | NDArray[np.float64] | Samples, layout: Layout) -> Samples:

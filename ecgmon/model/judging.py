@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 from ecgmon.ecg.types import WINDOW, Layout, Samples
 from ecgmon.model.autoencoders import Autoencoder
 from ecgmon.model.bundle import Bundle
-from ecgmon.model.calibration import (
-    Calibration,
-    CalibrationSettings,
-    calibrate,
-    calibrate_windows,
-)
+from ecgmon.model.calibrating import calibrate, calibrate_windows
+from ecgmon.model.calibration import Calibration, CalibrationSettings
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.model.devices import Device
 from ecgmon.model.false_alerts import ScoredRecord
@@ -59,6 +55,7 @@ def judge(
             scores=np.array([np.nan if j is None else j.score for j in judged], np.float64),
             labels=record.labels,
             hours=record.hours,
+            flutter=record.flutter,
         )
         for record, judged in zip(records, found, strict=True)
     ]

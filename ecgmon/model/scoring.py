@@ -200,7 +200,12 @@ class Scorer:
                 p_value=float(p),
                 odd=bool(p <= self.threshold),
                 parts=dict(zip(PARTS, judged.z.tolist(), strict=True)),
-                reconstruction=self._in_millivolt(judged, beat),
+                reconstruction=self._in_millivolt(judged.restored, judged.shift, beat),
+                reference=(
+                    self._in_millivolt(judged.reference, judged.shift, beat)
+                    if judged.warm and self.layout == "centred"
+                    else None
+                ),
             )
             for judged, p, (beat, _) in zip(complete, p_values, items, strict=True)
         ]
@@ -217,11 +222,12 @@ class Scorer:
         scores = window_errors(self._restorer, windows)
         return scores, self._windows.p_value(scores)
 
-    def _in_millivolt(self, judged: Judged, beat: Beat) -> Samples:
-        restored = np.roll(judged.restored, judged.shift) if judged.shift else judged.restored
+    def _in_millivolt(self, shape: Samples, shift: int, beat: Beat) -> Samples:
+        """``shape`` [187], which was compared with the window moved by ``shift``, back on the window itself."""
+        placed = np.roll(shape, shift) if shift else shape
         if self.layout == "kachuee":
-            return restored
-        mv: Samples = restored * np.float32(beat.scale) + np.float32(np.median(beat.window))
+            return placed
+        mv: Samples = placed * np.float32(beat.scale) + np.float32(np.median(beat.window))
         return mv
 
 

@@ -124,6 +124,8 @@ def _evidence(change: Change, epoch: float) -> Evidence | None:
         error=round(float(np.sqrt(np.mean(np.square(error)))), 5),
         r_peaks=[round(epoch + r, 4) for r in change.r_peaks],
         parts={name: round(value, 4) for name, value in score.parts.items()},
+        findings=list(change.findings),
+        summary=change.summary,
     )
 
 

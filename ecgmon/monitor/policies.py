@@ -22,7 +22,8 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event
-from ecgmon.ecg.types import AlertKind, AlertState, Beat, Quality, Score, Severity
+from ecgmon.ecg.types import AlertKind, AlertState, Beat, Finding, Quality, Score, Severity
+from ecgmon.monitor.evidence import EpisodeFindings
 
 EVIDENCE_BEATS: Final = 32
 """R-peaks that an alert carries at most."""
@@ -64,6 +65,8 @@ class Change:
     beats: int = 0
     oddest: tuple[Beat, Score] | None = None
     r_peaks: tuple[float, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    summary: str = ""
 
 
 class Policy(Protocol):
@@ -85,6 +88,7 @@ class OddBeats:
     def __init__(self, settings: OddBeatSettings) -> None:
         self._settings = settings
         self._rule = EpisodeRule(settings)
+        self._findings = EpisodeFindings()
         self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, settings.of_beats))
         self._oddest: tuple[Beat, Score] | None = None
         self._run = 0
@@ -92,10 +96,11 @@ class OddBeats:
         self._severity: Severity = "warning"
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
+        changes = self._changes(self._rule.tick(beat.r))
+        self._findings.beat(beat, score)
         if score is None:
             self._run = 0
-            return self._changes(self._rule.tick(beat.r))
-        changes = self._changes(self._rule.tick(beat.r))
+            return changes
         if score.odd:
             self._odd(beat, score)
         else:
@@ -134,11 +139,13 @@ class OddBeats:
 
     def _change(self, event: Event) -> Change:
         if event.state == "raised":
+            self._findings.raised(event.onset)
             self._oddest = None
             for beat, score in self._recent:
                 if beat.r >= event.onset:
                     self._note(beat, score)
             self._severity = "critical" if self._run >= self._settings.run_beats else "warning"
+        findings, summary = self._findings.told()
         peaks = [beat.r for beat, _ in self._recent if event.onset <= beat.r <= event.end]
         return Change(
             kind="anomalous-beats",
@@ -150,6 +157,8 @@ class OddBeats:
             beats=event.odd,
             oddest=self._oddest,
             r_peaks=tuple(peaks[-EVIDENCE_BEATS:]),
+            findings=tuple(findings),
+            summary=summary,
         )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from ecgmon.cli import run
+from ecgmon.commands.summary import calibration_lines
 from ecgmon.model.bundle import load
 
 
@@ -106,3 +108,60 @@ def test_requests_out_of_range_are_one_line(
     common = ["--model", str(trained), "--data", str(mitdb), "--out", str(tmp_path / "x")]
     assert run(["calibrate", *common, *words]) == 2
     assert f"{words[0]} {words[1]}: must be above 0" in capsys.readouterr().err
+
+
+def test_requested_against_realised_on_patients_held_out_is_shown_and_kept(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new.safetensors"
+    words = [
+        "--model",
+        str(trained),
+        "--data",
+        str(mitdb),
+        "--records",
+        "101,105,201,202,207",
+        "--out",
+        str(out),
+    ]
+    assert run(["calibrate", *words, "--exclude", "106"]) == 0
+    text = capsys.readouterr().out
+    assert "held out: 4 patients, each judged by what the others calibrate" in text  # 201 and 202 are one
+    info = load(out).metadata.calibration
+    assert info is not None
+    assert info.held_out is not None
+    assert info.held_out.alerts is not None
+    assert [row.requested for row in info.held_out.alerts] == [row.requested for row in info.table]
+    assert [row.requested for row in info.held_out.false_positives] == [0.001, 0.01, 0.05]
+    for row in (*info.held_out.alerts, *info.held_out.false_positives):
+        assert row.patients is not None
+        assert row.patients.n == 4
+    percent = info.held_out.false_positives[1]
+    assert text.splitlines()[-3].split()[:3] == ["0.01", f"{percent.realised:.3g}", f"{percent.ratio:.2f}"]
+    assert run(["info", str(out)]) == 0
+    assert text.rpartition("bundle")[0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("trained", "held out: 4 patients, each"), ("two", "held out: nobody, 2 patient(s) are too few")],
+)
+def test_info_says_whom_it_held_out(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, says: str
+) -> None:
+    bundle = trained
+    if path == "two":
+        bundle = tmp_path / "two.safetensors"
+        words = ["--model", str(trained), "--data", str(mitdb), "--records", "101,105", "--out", str(bundle)]
+        assert run(["calibrate", *words]) == 0
+        capsys.readouterr()
+    assert run(["info", str(bundle)]) == 0
+    assert says in capsys.readouterr().out
+
+
+def test_a_calibration_from_before_has_no_figures_held_out(trained: Path) -> None:
+    info = load(trained).metadata.calibration
+    assert info is not None
+    lines = calibration_lines(msgspec.structs.replace(info, held_out=None))
+    assert any(line.startswith("held out: not known; calibrate again") for line in lines)
+    assert not any("quartiles" in line for line in lines)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgmon.commands.recordings import labelled, name_of, resolve, trained_on, truth
+from ecgmon.commands.recordings import labelled, name_of, patients_of, resolve, trained_on, truth
 from ecgmon.ecg.aami import DS2
 from ecgmon.errors import DataError, UsageError
 from ecgmon.model.bundle import DataInfo
@@ -105,6 +105,39 @@ def test_a_record_that_is_not_there_is_named(folder: Path, records: str, says: s
         resolve(folder, records)
 
 
+def test_records_are_left_out_by_name_split_or_file(folder: Path, mitdb: Path, tmp_path: Path) -> None:
+    assert names(resolve(folder, exclude="b")) == ["a", "c"]
+    assert names(resolve(folder, "b,a", "a,c")) == ["b"]  # c was not asked for anyway
+    listing = tmp_path / "out.txt"
+    listing.write_text("a # noisy\nc\n")
+    assert names(resolve(folder, exclude=str(listing))) == ["b"]
+    assert len(resolve(mitdb, exclude="DS2")) == 26
+
+
+@pytest.mark.parametrize(
+    ("exclude", "says"),
+    [
+        ("x", "--exclude: record 'x' is not in .*; it has a, b, c"),
+        ("a,b,c", "--exclude a,b,c: leaves no record"),
+    ],
+)
+def test_leaving_out_what_is_not_there_or_everything_is_refused(
+    folder: Path, exclude: str, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        resolve(folder, exclude=exclude)
+
+
+def test_the_two_records_of_one_heart_share_a_patient_where_both_are_there() -> None:
+    assert patients_of(["100", "201", "202"], {}) == {"100": "100", "201": "201", "202": "201"}
+    assert patients_of(["p/202", "p/201", "q/201"], {})["p/202"] == "p/201"
+    assert patients_of(["202", "203"], {}) == {"202": "202", "203": "203"}
+    assert patients_of(["201", "202", "203"], {"201": "x", "203": "x"}) == dict.fromkeys(
+        ("201", "202", "203"), "x"
+    )
+    assert patients_of(["201", "202"], {"202": "202"}) == {"201": "201", "202": "202"}
+
+
 def test_an_empty_list_is_refused(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "none.txt"
     listing.write_text("# nothing\n")
@@ -158,3 +191,8 @@ def test_reference_beats_are_the_annotated_ones(mitdb: Path) -> None:
     assert len(r) >= len(annotated.t) - 4
     assert record.labels.count("S") == 33
     assert "" not in record.labels
+
+
+def test_annotated_flutter_comes_with_the_beats(mitdb: Path) -> None:
+    assert labelled(mitdb / "100").flutter == ()
+    assert labelled(mitdb / "207").flutter == truth(mitdb / "207").flutter != ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 
 from ecgmon import config
 from ecgmon.cli import run
-from ecgmon.commands.train import TrainSettings
+from ecgmon.commands.training_data import TrainSettings
 from ecgmon.ecg.types import WINDOW
 from ecgmon.model.bundle import load
 
@@ -136,6 +137,21 @@ def test_training_on_windows_works_end_to_end(
         capsys.readouterr()
         assert run([words[0], "--model", str(out), *words[1:]]) == 1
         assert "trained on single windows, and cannot judge recordings" in capsys.readouterr().err
+
+
+def test_a_training_without_matplotlib_lacks_the_picture_alone(
+    csv: Path,
+    tmp_path: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as the import system sees what is not installed
+    out = tmp_path / "w.safetensors"
+    assert run(["train", "--config", str(write(csv, WINDOWS)), "--out", str(out)]) == 0
+    assert "no curve without matplotlib (pip install 'ecgmon[report]')" in capsys.readouterr().out
+    assert load(out, layout="kachuee").metadata.training.epochs > 0
+    assert not out.with_suffix(".loss.png").exists()
 
 
 def test_an_interrupted_training_is_gone_on_with(

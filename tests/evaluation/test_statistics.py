@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from ecgmon.evaluation.alarms import Raised
 from ecgmon.evaluation.reference import Reference, reference
@@ -23,7 +24,7 @@ REQUESTED = Requested(threshold=0.01, false_positive_rate=0.01, false_alerts_per
 def scored(
     truth: Reference, t: NDArray[np.float64], score: NDArray[np.float64], *alerts: Raised, hours: float = 0.5
 ) -> Scored:
-    return Scored("r", hours, truth, t, score, score >= 0.99, alerts)
+    return Scored("r", hours, truth, t, score, 1 - score, score >= 0.99, alerts)
 
 
 def small() -> Tally:
@@ -104,7 +105,7 @@ def test_flutter_is_no_place_for_beats() -> None:
 def test_nothing_to_measure_is_null_in_json() -> None:
     truth = reference(np.array([360], dtype=np.int64), ["N"], 360.0)
     record = tally(scored(truth, np.array([]), np.array([]), hours=0.01))
-    result = evaluation({"r": record}, REQUESTED, model={}, data={})
+    result = evaluation({"r": record}, {"r": REQUESTED}, model={}, data={})
     tree = msgspec.json.decode(msgspec.json.encode(result))
     assert tree["qrs"]["150ms"]["sensitivity"] is None
     for key in ("auroc", "auprc", "mean_record_auroc", "sensitivity", "specificity", "ppv", "f1"):
@@ -143,9 +144,20 @@ def perturbed(mitdb: Path) -> Evaluation:
         false = [Raised("anomalous-beats", x, x + 0.01, x) for x in _quiet(truth)]
         hours = 650_000 / 360 / 3600
         tallies[name] = tally(
-            Scored(name, hours, truth, t[order], score[order], score[order] > 2.3, runs + false)
+            Scored(
+                name,
+                hours,
+                truth,
+                t[order],
+                score[order],
+                norm.sf(score[order]),
+                score[order] > 2.3,
+                runs + false,
+            )
         )
-    return evaluation(tallies, REQUESTED, model={"name": "m"}, data={"records": list(tallies)})
+    return evaluation(
+        tallies, dict.fromkeys(tallies, REQUESTED), model={"name": "m"}, data={"records": list(tallies)}
+    )
 
 
 def _quiet(truth: Reference) -> list[float]:

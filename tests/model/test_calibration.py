@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -11,13 +12,8 @@ import pytest
 
 from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
-from ecgmon.model.calibration import (
-    Calibration,
-    CalibrationSettings,
-    Method,
-    calibrate,
-    calibrate_windows,
-)
+from ecgmon.model.calibrating import calibrate, calibrate_windows
+from ecgmon.model.calibration import Calibration, CalibrationSettings, Method
 from ecgmon.model.false_alerts import ScoredRecord, best_f_beta, false_alerts_per_hour
 
 
@@ -94,6 +90,23 @@ def test_alert_is_false_unless_an_anomalous_beat_lies_within_150_ms_of_its_span(
     assert rate(61.0 - 0.151) == 3
     assert rate(63.0 + 0.149) == 2
     assert rate(63.0 + 0.151) == 3
+
+
+def test_an_alert_that_touches_flutter_is_not_false() -> None:
+    times = np.arange(1.0, 201.0)
+    p = np.ones(200)
+    p[[20, 21, 22, 60, 61, 62]] = 0.001  # two alerts, 21 to 23 s and 61 to 63 s
+
+    def rate(*flutter: tuple[float, float]) -> float:
+        record = ScoredRecord("a", times, np.ones(200), ["N"] * 200, 1.0, flutter)
+        return false_alerts_per_hour([record], [p], 0.01, EpisodeSettings())
+
+    assert rate() == rate((30.0, 50.0)) == 2
+    assert rate((23.149, 25.0)) == 1
+    assert rate((23.151, 25.0)) == 2
+    assert rate((20.0, 20.851)) == 1
+    assert rate((0.0, 20.849)) == 2
+    assert rate((10.0, 100.0)) == rate((22.0, 22.1), (62.0, math.inf)) == 0
 
 
 def test_rate_is_the_mean_over_patients_not_over_hours() -> None:

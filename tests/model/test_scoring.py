@@ -143,3 +143,18 @@ class TestDefaultBundle:
         bare = replace(bundle, metadata=msgspec.structs.replace(bundle.metadata, calibration=None))
         with pytest.raises(BundleError, match="cannot score streams"):
             Scorer(bare, "cpu").score([(record.beats[0], Baseline())])
+
+
+def test_a_score_brings_the_patients_usual_beat_in_millivolt(record: RecordBeats) -> None:
+    pairs = [pair for pair in zip(record.beats, record.labels, strict=True) if pair[0].good][:200]
+    beats = [beat for beat, _ in pairs]
+    scorer = Scorer(load("default"), "cpu")
+    baseline = scorer.new_baseline()
+    references = [score.reference for score in scorer.score([(beat, baseline) for beat in beats])]
+    assert references[:16] == [None] * 16
+    for reference, (beat, label) in zip(references[100:], pairs[100:], strict=True):
+        assert reference is not None
+        assert reference.dtype == np.float32
+        if label == "N":
+            assert np.corrcoef(reference[60:140], beat.window[60:140])[0, 1] > 0.9
+            assert np.ptp(reference[60:140]) == pytest.approx(np.ptp(beat.window[60:140]), rel=0.2)

@@ -1,0 +1,156 @@
+"""From scores to p-values, and from requested false alerts per stream-hour to the p-value that raises them.
+
+1. Normal beats' scores give the curve score -> p-value (:mod:`ecgmon.model.extremes`). Beats of one patient
+   resemble each other, so each *patient* has the same weight, however many beats came from it.
+2. The alert rule itself (:mod:`ecgmon.ecg.episodes`) runs over the calibration recordings at a hundred
+   thresholds. An alert is false when no annotated anomalous beat and no annotated flutter lies within its
+   span, 150 ms either way. The largest threshold with no more false alerts than requested is taken; the whole
+   curve is kept, so that another request needs no data.
+3. Both are made again without each patient in turn, who is judged by them (:mod:`ecgmon.model.held_out`).
+
+With few patients the realised rate on new ones scatters; ``realised`` says what held here and promises no
+more, ``held_out`` what may be expected elsewhere. A request below one alert in all calibration hours cannot
+be told from zero; it gets the largest threshold that raised none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.errors import EcgmonError
+from ecgmon.model.calibration import (
+    ALERTS,
+    SHARE,
+    TABLE,
+    Calibration,
+    CalibrationInfo,
+    CalibrationSettings,
+    TableRow,
+    chosen,
+    largest_within,
+)
+from ecgmon.model.curves import GRID, alert_rates, fit_normal, normal, survival_of
+from ecgmon.model.extremes import FloatArray
+from ecgmon.model.false_alerts import (
+    ScoredRecord,
+    after_learning,
+    best_f_beta,
+    false_alerts_per_hour,
+    labelled,
+    scored,
+)
+from ecgmon.model.held_out import hold_out, hold_out_windows
+
+log = logging.getLogger(__name__)
+
+
+def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) -> Calibration:
+    """Calibrate on recordings of patients that training did not see.
+
+    A recording that ends within the learning time is left out with a warning. Raises :class:`EcgmonError`
+    when none is left, no normal beat has a score, or the method needs labels that are not there.
+    """
+    used = _long_enough(records, settings.learning_seconds)
+    survival = survival_of(used, settings)
+    p_values = [survival.p_value(record.scores) for record in used]
+    rates = alert_rates(used, p_values, settings.episodes)
+    hours = sum(record.hours for record in used)
+    requested = settings.false_alerts_per_hour
+    if settings.method == "f-beta":
+        odd = np.concatenate([labelled(r, ANOMALOUS)[scored(r)] for r in used])
+        known = np.concatenate([labelled(r, ("N", *ANOMALOUS))[scored(r)] for r in used])
+        p = np.concatenate([v[scored(r)] for v, r in zip(p_values, used, strict=True)])
+        threshold = best_f_beta(p[known], odd[known], settings.beta)
+    else:
+        threshold = chosen(GRID, rates, requested)
+        if requested * hours < 1:
+            log.warning(
+                "calibration: %.2g false alerts per hour cannot be told from none in %.1f hours; "
+                "the threshold is the largest that raised none",
+                requested,
+                hours,
+            )
+    info = CalibrationInfo(
+        method=settings.method,
+        unit=ALERTS,
+        requested=None if settings.method == "f-beta" else requested,
+        threshold=threshold,
+        realised=false_alerts_per_hour(used, p_values, threshold, settings.episodes),
+        patients=len({record.patient for record in used}),
+        beats=sum(int(normal(record).sum()) for record in used),
+        hours=hours,
+        table=_table(ALERTS, GRID, rates, requested),
+        settings=msgspec.to_builtins(settings),
+        held_out=hold_out(used, settings),
+    )
+    return Calibration(info, survival, GRID.copy(), rates)
+
+
+def calibrate_windows(
+    scores: FloatArray,
+    odd: NDArray[np.bool_],
+    patients: Sequence[str] | None,
+    settings: CalibrationSettings,
+) -> Calibration:
+    """Calibrate on windows [n] without time, where only a share of the normal ones can be asked for.
+
+    ``odd`` [n] marks those that are labelled as not normal. ``patients`` [n] gives each patient the same
+    weight; with None windows count as exchangeable, which they are not when patients repeat: expect more
+    false positives on new patients than requested.
+    """
+    kept = ~odd & np.isfinite(scores)
+    names = np.asarray(patients or [""] * len(scores), np.str_)[kept]
+    scores_of = {name: scores[kept][names == name] for name in sorted(set(names.tolist()))}
+    survival = fit_normal(list(scores_of.values()), list(scores_of), settings)
+    p = survival.p_value(scores)
+    p_normal = np.sort(p[kept])
+    rates = np.searchsorted(p_normal, GRID, side="right") / p_normal.size
+    if settings.method == "f-beta":
+        threshold = best_f_beta(p[np.isfinite(p)], odd[np.isfinite(p)], settings.beta)
+    else:
+        threshold = settings.false_positive_rate
+    info = CalibrationInfo(
+        method=settings.method,
+        unit=SHARE,
+        requested=None if settings.method == "f-beta" else settings.false_positive_rate,
+        threshold=threshold,
+        realised=float(np.mean(p_normal <= threshold)),
+        patients=0 if patients is None else len(scores_of),
+        beats=int(p_normal.size),
+        hours=0.0,
+        table=_table(SHARE, GRID, rates, settings.false_positive_rate),
+        settings=msgspec.to_builtins(settings),
+        held_out=None if patients is None else hold_out_windows(scores_of, settings),
+    )
+    return Calibration(info, survival, GRID.copy(), rates)
+
+
+def _long_enough(records: Sequence[ScoredRecord], learning: float) -> list[ScoredRecord]:
+    """``records`` without their first ``learning`` s, and those alone of which something remains."""
+    short = [record.patient for record in records if record.hours * 3600 <= learning]
+    if records and len(short) == len(records):
+        raise EcgmonError(
+            f"calibration: none of the recordings is longer than the {learning:g} s of learning time, "
+            f"calibration.learning_seconds: {', '.join(short)}"
+        )
+    for patient in short:
+        log.warning(
+            "calibration: a recording of %s is left out: no longer than the %g s of learning time",
+            patient,
+            learning,
+        )
+    cut = [after_learning(record, learning) for record in records]
+    return [record for record in cut if record.hours > 0]
+
+
+def _table(unit: str, grid: FloatArray, rates: FloatArray, requested: float) -> list[TableRow]:
+    at = [(r, largest_within(grid, rates, r)) for r in sorted({*TABLE[unit], requested})]
+    return [
+        TableRow(requested=r, threshold=t, realised=float(rates[np.searchsorted(grid, t)])) for r, t in at
+    ]

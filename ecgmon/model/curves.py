@@ -1,0 +1,59 @@
+"""The two curves of a calibration, from scored recordings: score -> p-value, threshold -> false alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgmon.ecg.episodes import EpisodeSettings
+from ecgmon.errors import EcgmonError
+from ecgmon.model.calibration import CalibrationSettings
+from ecgmon.model.extremes import FloatArray, Survival, fit_survival
+from ecgmon.model.false_alerts import ScoredRecord, false_alerts_per_hour, in_flutter, labelled, scored
+
+GRID: FloatArray = np.logspace(-7, -0.3, 135)
+"""Thresholds tried, as p-values."""
+
+
+def normal(record: ScoredRecord) -> NDArray[np.bool_]:
+    """[n] beats that shape the p-values: scored, annotated normal, outside flutter."""
+    return scored(record) & labelled(record, ("N",)) & ~in_flutter(record)
+
+
+def survival_of(records: Sequence[ScoredRecord], settings: CalibrationSettings) -> Survival:
+    """Score -> p-value, from the normal beats of ``records``."""
+    return fit_normal([r.scores[normal(r)] for r in records], [r.patient for r in records], settings)
+
+
+def fit_normal(
+    scores: Sequence[FloatArray], patients: Sequence[str], settings: CalibrationSettings
+) -> Survival:
+    """The same for one array of normal scores a recording; its patient's recordings share a weight.
+
+    Raises :class:`EcgmonError` when there is no score.
+    """
+    counts: dict[str, int] = {}
+    for patient, values in zip(patients, scores, strict=True):
+        counts[patient] = counts.get(patient, 0) + values.size
+    if not any(counts.values()):
+        raise EcgmonError(
+            "calibration: no normal beat has a score; use recordings with annotations and good signal"
+        )
+    by_patient = settings.method in ("conformal", "f-beta")
+    weights = [
+        np.full(s.size, 1.0 / counts[p] if by_patient else 1.0)
+        for p, s in zip(patients, scores, strict=True)
+        if s.size
+    ]
+    tail = None if settings.method == "quantile" else settings.tail
+    return fit_survival(np.concatenate([s for s in scores if s.size]), np.concatenate(weights), tail)
+
+
+def alert_rates(
+    records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], rule: EpisodeSettings
+) -> FloatArray:
+    """[g] false alerts per hour at each threshold of :data:`GRID`, made never to decrease."""
+    rates = [false_alerts_per_hour(records, p_values, float(t), rule) for t in GRID]
+    return np.maximum.accumulate(np.array(rates, dtype=np.float64))

@@ -1,0 +1,134 @@
+"""What is odd about one beat, by name: only what was measured, and against this patient's own usual beat.
+
+====================== ==========================================================================
+``wide-qrs``           QRS at least 100 ms in this lead, and 32 ms longer than usual
+``inverted-qrs``       the QRS correlates with the usual one at -0.6 or less
+``abnormal-qrs``       the QRS correlates with the usual one at less than 0.8
+``large-qrs``          the QRS is more than 1.5 times as large as usual
+``small-qrs``          the QRS is less than 0.67 times as large as usual
+``pause``              late as below, and an RR of 2 s or more
+``early-beat``         RR under 0.85 of the usual, and shorter than all but one of the last 16 usual ones
+``late-beat``          RR over 1.5 of the usual, and not behind an early beat
+``compensatory-pause`` an early beat's RR and the next one make two usual ones, within 10 %
+``no-p-wave``          a P-like wave of 5 % of the QRS size is usual, here is less than 0.3 of it
+``abnormal-st-t``      ST-T departs from the usual by more than 10 % of the QRS size; only said where the
+                       QRS is as usual, since a wide QRS brings an abnormal ST-T with it
+====================== ==========================================================================
+
+The usual RR is the median of the last 16 intervals between two beats that were not odd: no interval before or
+after an extrasystole is among them, and the rhythm before a run stays the usual one. That early beats must be
+shorter than nearly all of them keeps atrial fibrillation from being a row of early beats. 100 ms in one lead
+stands for the 120 ms of twelve. The limits were chosen on DS1 so that no finding is said of more than 2 % of
+its normal beats; ``tests/benchmarks/findings.py`` prints what is said of which class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from ecgmon.ecg.morphology import Morphology, compare
+from ecgmon.ecg.types import Beat, Score
+
+Shown = dict[str, tuple[float, float]]
+"""What a beat shows, by code: its figure and the usual one. Durations in ms, intervals in s, sizes in mV;
+else a correlation or a share, with 1 or 0 for usual."""
+
+WIDE_MS: Final = 100.0
+WIDER_MS: Final = 32.0
+UNLIKE: Final = 0.8
+OPPOSITE: Final = -0.6
+LARGE: Final = 1.5
+SMALL: Final = 0.67
+EARLY: Final = 0.85
+LATE: Final = 1.5
+PAUSE: Final = 2.0
+COMPENSATES: Final = 0.1
+CLEAR_P: Final = 0.05
+ABSENT_P: Final = 0.3
+ODD_ST_T: Final = 0.1
+USUAL_QRS: Final = 0.9
+"""A QRS complex of at least this correlation with the usual one, and not wide, is as usual."""
+
+INTERVALS: Final = 16
+LEAST_INTERVALS: Final = 8
+"""Usual RR intervals that must be known before one is called early or late."""
+
+
+@dataclass(slots=True, eq=False)
+class Noted:
+    """A beat that was scored, and what it shows; a compensatory pause is added when the next beat comes.
+
+    rr   RR interval, s; NaN where it is not known or the beat before was not scored
+    """
+
+    r: float
+    rr: float
+    odd: bool
+    shown: Shown = field(default_factory=dict)
+
+
+class Rhythm:
+    """The RR intervals of one stream, and what is odd about each."""
+
+    def __init__(self) -> None:
+        self._usual: deque[float] = deque(maxlen=INTERVALS)
+        self._before: Noted | None = None
+
+    def note(self, beat: Beat, score: Score | None) -> Noted | None:
+        """Take the next beat; None for one that was not scored, which may be an artefact, and so may the
+        interval behind it."""
+        before, self._before = self._before, None
+        if score is None:
+            return None
+        rr = beat.rr if before is not None and beat.rr > 0 else math.nan
+        noted = Noted(beat.r, rr, score.odd)
+        if before is not None and len(self._usual) >= LEAST_INTERVALS and rr > 0:
+            self._judge(noted, before)
+        if before is not None and not (before.odd or noted.odd) and rr > 0:
+            self._usual.append(rr)
+        self._before = noted
+        return noted
+
+    def _judge(self, noted: Noted, before: Noted) -> None:
+        rr, usual = noted.rr, float(np.median(self._usual))
+        if "early-beat" in before.shown:
+            if rr > usual and abs(before.rr + rr - 2.0 * usual) <= COMPENSATES * 2.0 * usual:
+                before.shown["compensatory-pause"] = (rr, usual)
+        elif rr > LATE * usual:
+            noted.shown["pause" if rr >= PAUSE else "late-beat"] = (rr, usual)
+        if rr < EARLY * usual and rr < sorted(self._usual)[1]:
+            noted.shown["early-beat"] = (rr, usual)
+
+
+def shape_of(beat: Beat, score: Score) -> Shown:
+    """What is odd about the shape of a beat. Empty where there is no reference beat or too much noise."""
+    if score.reference is None:
+        return {}
+    found = compare(beat.window, score.reference, beat.rr)
+    return {} if found is None else _named(found)
+
+
+def _named(m: Morphology) -> Shown:
+    shown: Shown = {}
+    wide = m.qrs_ms >= WIDE_MS and m.qrs_ms - m.usual_qrs_ms >= WIDER_MS
+    if wide:
+        shown["wide-qrs"] = (m.qrs_ms, m.usual_qrs_ms)
+    if m.correlation < UNLIKE:
+        if m.opposition <= OPPOSITE:
+            shown["inverted-qrs"] = (m.opposition, 1.0)
+        else:
+            shown["abnormal-qrs"] = (m.correlation, 1.0)
+    if m.size > LARGE * m.usual_size:
+        shown["large-qrs"] = (m.size, m.usual_size)
+    elif m.size < SMALL * m.usual_size:
+        shown["small-qrs"] = (m.size, m.usual_size)
+    if m.usual_p >= CLEAR_P and m.p < ABSENT_P:  # false where p could not be measured
+        shown["no-p-wave"] = (m.p, 1.0)
+    if m.correlation >= USUAL_QRS and not wide and m.st_t > ODD_ST_T:
+        shown["abnormal-st-t"] = (m.st_t, 0.0)
+    return shown

@@ -1,0 +1,142 @@
+"""The page stands alone, holds every picture, and shows the figures of the evaluation."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import numpy as np
+import pytest
+
+from ecgmon.evaluation.report.beats import beat_picture
+from ecgmon.evaluation.report.examples import Example
+from ecgmon.evaluation.report.material import Material
+from ecgmon.evaluation.report.page import Report, build
+from ecgmon.evaluation.report.style import COLOURS, properties
+from ecgmon.evaluation.statistics import Evaluation
+from tests.evaluation.report.made import Made, made, record, wave
+from tests.evaluation.report.parsed import Page, figure_at
+
+
+@pytest.fixture(scope="module")
+def report(two: Made) -> Report:
+    return build(two.material, two.result)
+
+
+def test_the_page_is_well_formed_and_asks_for_nothing_from_outside(report: Report) -> None:
+    page = Page(report.html)
+    assert page.unclosed == []
+    assert page.addresses == []
+    assert "://" not in report.html
+
+
+def test_every_picture_is_on_the_page_with_words_and_as_a_png(report: Report) -> None:
+    page = Page(report.html)
+    assert page.pictures == [picture.file for picture in report.pictures]
+    assert len(set(page.pictures)) == len(page.pictures)
+    assert len(page.labels) == len(page.pictures)
+    assert all(len(label) > 30 for label in page.labels)
+    assert all(picture.png.startswith(b"\x89PNG") for picture in report.pictures)
+    assert {"roc.png", "roc-low.png", "precision-recall.png", "scores.png", "timeline-a.png",
+            "timeline-b.png", "missed-V-a-0-03.0.png"} <= set(page.pictures)  # fmt: skip
+
+
+def test_names_within_the_page_are_used_once(report: Report) -> None:
+    page = Page(report.html)
+    assert len(page.ids) == len(set(page.ids))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', report.html))
+    assert used <= set(page.ids)
+
+
+def test_every_colour_follows_the_reader(report: Report) -> None:
+    drawings = "".join(picture.svg for picture in report.pictures)
+    assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\"])", drawings) == []
+    assert set(re.findall(r"var\(--([^)]+)\)", drawings)) <= {*COLOURS, "font"}
+    assert "prefers-color-scheme:dark" in properties()
+
+
+def test_tables_show_the_figures_of_the_evaluation(report: Report, two: Made) -> None:
+    tables = Page(report.html).tables
+    tree = msgspec.to_builtins(two.result)
+    rows = tables["All figures by recording"]
+    assert list(rows) == ["a", "b", "all pooled"]
+    for name, cells in rows.items():
+        known = tree if name == "all pooled" else tree["records"][name]
+        assert len(cells) > 40
+        for key, value in cells.items():
+            assert value == figure_at(known, key), (name, key)
+
+
+def test_gross_and_average_statistics_stand_at_the_foot(report: Report, two: Made) -> None:
+    statistics = Page(report.html).tables["Statistics"]
+    assert list(statistics) == ["a", "b", "gross", "average", "recordings averaged"]
+    assert statistics["gross"]["any Se"] == two.result.beats.sensitivity
+    assert statistics["average"]["V Se"] == 0.5
+    assert statistics["recordings averaged"]["V Se"] == 1
+    assert statistics["b"]["V Se"] is None
+    counts = Page(report.html).tables["Counts, beat by beat"]
+    assert counts["sum"]["V"] == counts["a"]["V"] == 4
+
+
+def test_recordings_known_from_training_are_named(report: Report) -> None:
+    assert "The model was trained on a:" in report.html
+
+
+def test_the_same_material_gives_the_same_bytes(report: Report, two: Made) -> None:
+    again = build(two.material, two.result)
+    assert again.html == report.html
+    assert [p.png for p in again.pictures] == [p.png for p in report.pictures]
+
+
+def test_a_recording_without_anomalies_has_no_curves_and_still_a_page() -> None:
+    quiet = made(record("q<1>$x", "NNN", [0.0, 1.0, 0.5]))
+    report = build(quiet.material, quiet.result)
+    page = Page(report.html)
+    assert page.pictures == ["scores.png", "timeline-q-1-x.png"]
+    assert page.unclosed == []
+    assert "There are no curves" in report.html
+    assert "misjudged no beat" in report.html
+    assert "q&lt;1&gt;$x, lead MLII</text>" in report.html
+
+
+def test_nothing_scored_at_all_is_still_a_page() -> None:
+    short = made(record("s", "NV", [np.nan, -1]))
+    report = build(short.material, short.result)
+    assert Page(report.html).pictures == ["timeline-s.png"]
+    assert "have no score to show: 1 V" in report.html
+
+
+def test_names_that_differ_only_in_signs_or_case_get_files_of_their_own() -> None:
+    three = made(*(record(name, "NVN", [0.0, 5.0, 0.0]) for name in ("p/1", "p-1", "P 1")))
+    names = [picture.file for picture in build(three.material, three.result).pictures]
+    assert names[-3:] == ["timeline-p-1.png", "timeline-p-1-2.png", "timeline-P-1-3.png"]
+
+
+def test_windows_have_neither_records_nor_time(two: Made) -> None:
+    material = Material()
+    counted = two.tallies["a"].beats
+
+    def example(i: int) -> Example:
+        return Example("", f"row {i + 1}", 1.0, 0.5, {}, wave(1.0), wave(0.5), layout="kachuee")
+
+    material.add_windows(counted, example)
+    result = Evaluation(
+        qrs=None, beats=two.result.beats, alerts=None, records={}, model={"name": "w"}, data={}
+    )
+    report = build(material, result)
+    page = Page(report.html)
+    assert page.tables == {}
+    assert "missed-V-row-4.png" in page.pictures
+    assert not any(name.startswith("timeline") for name in page.pictures)
+
+
+def test_beats_say_what_they_are_and_on_which_axes() -> None:
+    parts = {"qrs": -0.01, "rhythm": 7.77}
+    example = Example("208", "1:02.5", 2.0, 0.03, parts, wave(1.0), wave(0.5), label="V")
+    picture = beat_picture("x", example, "random")
+    assert picture.alt.startswith("208 at 1:02.5: annotated V, score 2, p 0.030")
+    assert "qrs 0.0, rhythm 7.8" in picture.alt
+    assert picture.caption == "drawn at random"
+    for text in (">mV<", ">s from the R-peak<", ">recorded<", ">restored<", ">error<"):
+        assert text in picture.svg
+    assert ">usual beat<" not in picture.svg
