@@ -1,8 +1,9 @@
 """Variations of normal beats that training should take for normal, and damage that it should repair.
 
 A variation (gain, polarity, shift) changes input and target alike: another electrode position, another
-amplifier. Damage (noise, a masked stretch) changes the input only, so that the autoencoder learns to restore
-instead of to copy (Vincent et al. 2008): what it cannot restore, an odd beat, then stands out.
+amplifier. Damage (noise, a masked stretch, a beat made odd) changes the input only, so that the autoencoder
+learns to restore instead of to copy (Vincent et al. 2008): what it cannot restore, an odd beat, then stands
+out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import WINDOW, Layout
+from ecgmon.model.corruption import corrupt
 
 
 class AugmentationSettings(Settings, frozen=True):
@@ -27,6 +29,9 @@ class AugmentationSettings(Settings, frozen=True):
     strangers: Annotated[
         float, Meta(ge=0, le=1, description="share of windows shown without their patient's reference beat")
     ] = 0.05
+    odd: Annotated[
+        float, Meta(ge=0, le=1, description="share of windows made odd, to be made normal again")
+    ] = 0.6
     mask: Annotated[int, Meta(ge=0, le=93, description="longest stretch to restore, samples; 0 = none")] = 0
 
 
@@ -38,8 +43,8 @@ def augment(
     Gain and polarity belong to the electrode and change a window together with its reference; the shift is an
     R-peak found a little off and moves the window alone.
 
-    Windows of the layout ``kachuee`` are scaled to 0..1 and zero-padded from their end on; gain, polarity and
-    shift would make them what no such file holds, so only damage applies to them.
+    Windows of the layout ``kachuee`` are scaled to 0..1 and zero-padded from their end on; gain, polarity,
+    shift and oddness would make them what no such file holds, so only noise and the mask apply to them.
     """
     n = len(x)
 
@@ -56,6 +61,8 @@ def augment(
     if settings.strangers:
         reference = reference.masked_fill(uniform(n, 1) < settings.strangers, 0.0)
     damaged = x
+    if settings.odd and layout == "centred":
+        damaged = corrupt(damaged, settings.odd, generator)
     if settings.noise:
         level = settings.noise * uniform(n, 1)
         damaged = damaged + level * torch.randn(x.shape, generator=generator)

@@ -18,6 +18,7 @@ from ecgmon.errors import EcgmonError
 from ecgmon.model import checkpoint
 from ecgmon.model.augmentation import AugmentationSettings, augment
 from ecgmon.model.autoencoders import Architecture, build
+from ecgmon.model.corruption import corrupt
 from ecgmon.model.dataset import Pairs
 from ecgmon.model.devices import Device
 
@@ -74,9 +75,13 @@ class Run:
         self.device = device
         self.x = torch.from_numpy(data.pairs.x)
         self.reference = torch.from_numpy(data.pairs.reference)
-        self.validation = (
-            torch.from_numpy(data.validation.x).to(device),
-            torch.from_numpy(data.validation.reference).to(device),
+        clean = torch.from_numpy(data.validation.x)
+        seen = clean
+        if data.layout == "centred":
+            drawn = torch.Generator().manual_seed(data.seed)  # the same ones in every epoch
+            seen = corrupt(clean, settings.augmentation.odd, drawn)
+        self.validation = tuple(
+            part.to(device) for part in (seen, torch.from_numpy(data.validation.reference), clean)
         )
         # Order, augmentation and latent draws come from a CPU generator whatever the device.
         self.generator = torch.Generator().manual_seed(data.seed)
@@ -138,13 +143,13 @@ class Run:
         return loss.detach()
 
     def _validate(self) -> float:
-        """Mean squared error of clean windows, the same measure whatever the training loss."""
+        """Mean squared error, whatever the training loss; as many windows are made odd as in training."""
         self.model.eval()
         total = 0.0
         with torch.inference_mode():
             parts = (torch.split(part, EVALUATION_BATCH) for part in self.validation)
-            for x, reference in zip(*parts, strict=True):
-                total += float(functional.mse_loss(self.model(x, reference)[0], x)) * len(x)
+            for seen, reference, clean in zip(*parts, strict=True):
+                total += float(functional.mse_loss(self.model(seen, reference)[0], clean)) * len(seen)
         return total / len(self.validation[0])
 
     def _learning_rate(self, epoch: float) -> float:

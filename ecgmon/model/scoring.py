@@ -223,7 +223,7 @@ class Scorer:
         return scores, self._windows.p_value(scores)
 
     def _in_millivolt(self, shape: Samples, shift: int, beat: Beat) -> Samples:
-        """``shape`` [187], which was compared with the window moved by ``shift``, back on the window itself."""
+        """``shape`` [187], which was compared with the window moved by ``shift``, back on the window."""
         placed = np.roll(shape, shift) if shift else shape
         if self.layout == "kachuee":
             return placed

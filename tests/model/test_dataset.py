@@ -10,7 +10,7 @@ from ecgmon.ecg.types import WINDOW, Layout, Samples
 from ecgmon.model.augmentation import AugmentationSettings, augment
 from ecgmon.model.dataset import CLIP, Pairs, gather, normalise
 
-NOTHING = AugmentationSettings(gain=0, polarity=0, shift=0, noise=0, strangers=0, mask=0)
+NOTHING = AugmentationSettings(gain=0, polarity=0, shift=0, noise=0, strangers=0, odd=0, mask=0)
 
 
 def test_centred_windows_are_levelled_and_scaled_by_the_stream() -> None:
@@ -75,7 +75,7 @@ def test_no_augmentation_changes_nothing() -> None:
 
 
 def test_gain_and_polarity_change_window_and_reference_together() -> None:
-    settings = AugmentationSettings(gain=0.5, polarity=0.5, shift=0, noise=0, strangers=0)
+    settings = AugmentationSettings(gain=0.5, polarity=0.5, shift=0, noise=0, strangers=0, odd=0)
     x, _, reference, target = _augmented(settings)
     factor = target[:, -1]
     torch.testing.assert_close(reference, 0.5 * target)
@@ -87,7 +87,7 @@ def test_gain_and_polarity_change_window_and_reference_together() -> None:
 
 def test_shift_moves_the_window_by_whole_samples_within_its_limit() -> None:
     x, damaged, reference, target = _augmented(
-        AugmentationSettings(gain=0, polarity=0, shift=3, noise=0, strangers=0)
+        AugmentationSettings(gain=0, polarity=0, shift=3, noise=0, strangers=0, odd=0)
     )
     steps = ((target[:, 90] - x[:, 90]) / (x[0, 1] - x[0, 0])).round()
     assert sorted(set(steps.int().tolist())) == [-3, -2, -1, 0, 1, 2, 3]
@@ -110,7 +110,7 @@ def test_strangers_are_shown_without_reference() -> None:
 
 
 def test_kachuee_windows_are_damaged_and_not_varied() -> None:
-    settings = AugmentationSettings(gain=0.5, polarity=0.5, shift=5, noise=0, strangers=0)
+    settings = AugmentationSettings(gain=0.5, polarity=0.5, shift=5, noise=0, strangers=0, odd=0)
     x, damaged, _, target = _augmented(settings, "kachuee")
     assert torch.equal(damaged, x)
     assert torch.equal(target, x)

@@ -9,6 +9,7 @@ import torch
 
 from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.errors import BundleError, DataError, EcgmonError, UsageError
+from ecgmon.model.augmentation import AugmentationSettings
 from ecgmon.model.autoencoders import Architecture, Autoencoder, ConvSettings, LstmSettings
 from ecgmon.model.dataset import Pairs
 from ecgmon.model.epochs import History, TrainingSettings
@@ -137,7 +138,11 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(pairs: Pairs, val
     # Targets that have nothing to do with what is learned soon stop to improve.
     noise = Pairs.alone(np.random.default_rng(0).standard_normal(validation.x.shape).astype(np.float32))
     model, history = run(
-        pairs, noise, settings=TrainingSettings(epochs=60, batch=16, patience=2, device="cpu")
+        pairs,
+        noise,
+        settings=TrainingSettings(
+            epochs=60, batch=16, patience=2, device="cpu", augmentation=AugmentationSettings(odd=0)
+        ),
     )
     assert history.epochs == history.best + 2 < 60
     assert history.validation[history.best - 1] == min(history.validation)
