@@ -100,7 +100,7 @@ RECORDS = ("109", "118", "209", "223")
 
 
 def drift_of(scorer: Scorer, mitdb: Path, hum: float) -> tuple[float, bytes]:
-    """The mean drift of some records of DS1, fifteen minutes each, with a sine of 9 Hz added; and the page."""
+    """The mean drift of some records of DS1, 15 minutes each, with a sine of 9 Hz added, and the page."""
     metrics = Metrics(threshold=scorer.threshold)
     for record in RECORDS:
         x = wfdb.rdrecord(str(mitdb / record), channels=[0], sampto=360 * 900).p_signal[:, 0]
