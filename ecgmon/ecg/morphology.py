@@ -11,8 +11,9 @@ and ventricular beats have no waves to name. The slope may pass through zero at 
 for as long as the signal is farther than half the QRS from the isoelectric line: ventricular beats have
 plateaus. And the slope must be above three times the median of the slopes beside the complex; where that is
 more than 0.35 of the largest, the signal is too noisy and there is no answer. One lead sees less than the
-twelve in which durations are usually given: narrow complexes measure 58 to 103 ms here, bundle-branch blocks
-114 to 147 ms (medians by record). An end lies between samples, 8 ms apart, by linear interpolation.
+twelve in which durations are usually given: the usual beat measures 58 to 117 ms in 18 patients
+with normal conduction, 114 to 148 ms in four with bundle-branch block. An end lies between samples, 8 ms
+apart, by linear interpolation.
 
 *P wave*: the reference's is the most prominent hump of about 120 ms between 300 ms before the R-peak and the
 QRS onset. The beat has one where the same hump, each window less its linear trend, is found with at least

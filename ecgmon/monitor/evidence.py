@@ -22,9 +22,6 @@ from ecgmon.monitor.words import ORDER, row, summary, worded
 KEPT: Final = 32
 """Beats whose figures the medians are taken from: the last that show a finding."""
 
-BEFORE: Final = 128
-"""Beats kept for an alert that is yet to be raised; its rule looks back no farther."""
-
 LEAST_ROW: Final = 3
 """Odd beats that make a run, bigeminy or trigeminy."""
 
@@ -102,12 +99,15 @@ class Tally:
 
 
 class EpisodeFindings:
-    """The findings of one stream's alerts: fed with every beat, asked when an alert changes."""
+    """The findings of one stream's alerts: fed with every beat, asked when an alert changes.
 
-    def __init__(self) -> None:
+    ``look_back`` is how many scored beats the rule that raises alerts looks back over.
+    """
+
+    def __init__(self, look_back: int) -> None:
         ready()
         self._rhythm = Rhythm()
-        self._recent: deque[Noted | None] = deque(maxlen=BEFORE)
+        self._recent: deque[Noted | None] = deque(maxlen=2 * look_back)  # None: some were not scored
         self._tally = Tally()
 
     def beat(self, beat: Beat, score: Score | None) -> None:
@@ -119,11 +119,12 @@ class EpisodeFindings:
             self._tally.show({code: before.shown[code] for code in before.shown if code not in known})
         if noted is not None and score is not None and score.odd:
             noted.shown.update(shape_of(beat, score))
-        self._recent.append(noted)
         if noted is None:
             self._tally.broken()
         else:
             self._tally.add(noted)
+        if noted is not None or before is not None:
+            self._recent.append(noted)
 
     def raised(self, onset: float) -> None:
         """An alert is raised: from now on its beats count, those from ``onset`` (s, stream time) on."""

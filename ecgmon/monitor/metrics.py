@@ -25,6 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from ecgmon import __version__
 from ecgmon.ecg.types import Alert, Beat, Chunk, ModelRef, Quality, Score
+from ecgmon.monitor.drift import ScoreDrift
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import DROP_REASONS
 from ecgmon.monitor.totals import Stats, Totals
@@ -38,7 +39,7 @@ LATENCY: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0,
 BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SCORES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 P_VALUES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Among normal beats p-values are spread evenly: a drift of the patients or the model shows here first."""
+"""Among normal beats p-values are spread evenly; :mod:`ecgmon.monitor.drift` makes one number of it."""
 
 
 class Metrics(Observer):
@@ -90,6 +91,8 @@ class Metrics(Observer):
             self.model.info({"name": model.name, "hash": model.hash})
         if threshold is not None:
             self.threshold.set(threshold)
+        self.drift = ScoreDrift(threshold)
+        r.register(self.drift)
         self._latency_of_beats = self.latency.labels("beat")
         self._latency_of_alerts = self.latency.labels("alert")
         ProcessCollector(registry=r)
@@ -125,7 +128,7 @@ class Metrics(Observer):
         self.batches.observe(beats)
         self.scoring.observe(seconds)
 
-    def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:  # noqa: ARG002 - dto.
+    def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:
         self.beats.inc()
         self._latency_of_beats.observe(latency)
         if not beat.good:
@@ -135,6 +138,7 @@ class Metrics(Observer):
             self.odd.inc(int(score.odd))
             self.score.observe(score.score)
             self.p_value.observe(score.p_value)
+            self.drift.beat(stream, beat, score)
 
     def quality(self, stream: str, quality: Quality) -> None:  # noqa: ARG002 - no label by patient
         self.signal.inc()
@@ -145,3 +149,6 @@ class Metrics(Observer):
     def alert(self, alert: Alert, latency: float) -> None:
         self.alerts.labels(alert.kind, alert.state).inc()
         self._latency_of_alerts.observe(latency)
+
+    def ended(self, stream: str, seconds: float, lead: str | None) -> None:  # noqa: ARG002 - Observer
+        self.drift.ended(stream)

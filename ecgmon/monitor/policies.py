@@ -88,7 +88,7 @@ class OddBeats:
     def __init__(self, settings: OddBeatSettings) -> None:
         self._settings = settings
         self._rule = EpisodeRule(settings)
-        self._findings = EpisodeFindings()
+        self._findings = EpisodeFindings(settings.of_beats)
         self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, settings.of_beats))
         self._oddest: tuple[Beat, Score] | None = None
         self._run = 0

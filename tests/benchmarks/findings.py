@@ -6,7 +6,8 @@
 First of all beats, odd or not, as if each stood in an alert: what a finding is worth. Then of the odd ones
 alone, which is what alerts are made of. L and R are bundle-branch blocks, usual for these patients and not to
 be called wide; the column N is the rest of the AAMI class. ``none`` has no annotation: the detector invented
-it. Only beats behind the first five minutes. Limits were chosen on DS1; DS2 is there to report.
+it. Only beats behind the first five minutes. Last, how long the usual QRS complex of each record is found to
+be. Limits were chosen on DS1; DS2 is there to report.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from ecgmon.commands.recordings import resolve
 from ecgmon.commands.scored_records import run_record, stream_bundle
 from ecgmon.ecg.aami import CLASS_OF
+from ecgmon.ecg.morphology import STEP, qrs_limits
 from ecgmon.evaluation.matching import match
 from ecgmon.evaluation.table import columns
 from ecgmon.evaluation.tally import LEARNING, TOLERANCES
@@ -52,6 +54,16 @@ def classes(record: Path, result: StreamResult) -> list[str]:
     return ["L, R" if s in {"L", "R"} else CLASS_OF[s] if s else "none" for s in symbols]
 
 
+def usual_ms(result: StreamResult) -> float:
+    """Duration of the usual QRS complex, ms: median over the references of a recording."""
+    found = [
+        qrs_limits(score.reference.astype(np.float64))
+        for score in result.scores
+        if score is not None and score.reference is not None
+    ]
+    return float(np.nanmedian([(end - onset) * STEP for onset, end in filter(None, found)]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -61,12 +73,14 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     args = parser.parse_args()
     scorer = Scorer(stream_bundle(args.model))
+    durations: list[list[str]] = [["record", "usual QRS, ms", "bundle-branch block"]]
     counts: dict[bool, Counter[tuple[str, str]]] = {False: Counter(), True: Counter()}
     for record in resolve(args.data, args.records):
         result = run_record(record, scorer, lead="0", start_time=0.0)
-        for beat, score, label, found in zip(
-            result.beats, result.scores, classes(record, result), said(result), strict=True
-        ):
+        labels = classes(record, result)
+        blocked = labels.count("L, R") > labels.count("N")
+        durations.append([record.name, f"{usual_ms(result):.0f}", "yes" if blocked else "no"])
+        for beat, score, label, found in zip(result.beats, result.scores, labels, said(result), strict=True):
             if beat.r < LEARNING or score is None or found is None:
                 continue
             for count in (counts[False], counts[True]) if score.odd else (counts[False],):
@@ -78,6 +92,7 @@ def main() -> None:
             shares = [(count[label, code], count[label, "beats"]) for label in CLASSES]
             rows.append([code, *(f"{100 * k / n:.1f} %" if n else "-" for k, n in shares)])
         print(columns(rows), end="\n\n")
+    print(columns(durations))
 
 
 if __name__ == "__main__":

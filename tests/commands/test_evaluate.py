@@ -85,6 +85,19 @@ def test_every_key_of_the_contract_is_there(result: dict[str, Any]) -> None:
     assert result["data"]["seen_in_training"] == []
 
 
+def test_false_positives_are_reported_at_three_rates_with_their_spread(result: dict[str, Any]) -> None:
+    rates = result["beats"]["false_positive_rates"]
+    assert [rate["requested"] for rate in rates] == [0.001, 0.01, 0.05]
+    assert rates[0]["realised"] <= rates[1]["realised"] <= rates[2]["realised"]
+    for i, rate in enumerate(rates):
+        own = [record["beats"]["false_positive_rates"][i] for record in result["records"].values()]
+        assert rate["ratio"] == pytest.approx(rate["realised"] / rate["requested"])
+        assert min(r["realised"] for r in own) <= rate["realised"] <= max(r["realised"] for r in own)
+        assert (rate["patients"]["n"], own[0]["patients"]["n"]) == (2, 1)
+        assert rate["patients"]["max"] == max(r["realised"] for r in own)
+        assert rate["patients"]["quartiles"][0] <= rate["patients"]["median"]
+
+
 def test_records_of_one_name_in_folders_below_are_both_there(
     mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +246,9 @@ def test_windows_are_ranked_and_have_neither_detector_nor_alerts(
     assert figures["beats"]["requested_false_positive_rate"] == pytest.approx(0.01)
     assert figures["beats"]["realised_false_positive_rate"] == pytest.approx(0.01, abs=0.02)
     assert figures["beats"]["n_anomalous"] > 900
+    percent = figures["beats"]["false_positive_rates"][1]
+    assert percent["realised"] == figures["beats"]["realised_false_positive_rate"]
+    assert percent["patients"] is None
 
 
 def test_labels_of_two_kinds_name_no_class(

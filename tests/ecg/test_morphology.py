@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
+from ecgmon.ecg.frontend import Frontend
 from ecgmon.ecg.morphology import Morphology, compare, qrs_limits
-from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Samples
+from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Beat, Samples
 from ecgmon.model.dataset import RecordBeats
 
 T = (np.arange(WINDOW) - R_INDEX) / FS
@@ -148,3 +150,24 @@ def test_ventricular_beats_of_a_patient_are_wider_than_the_normal_ones(record: R
     assert np.nanmedian(normal) < 90
     assert np.nanmedian(ventricular) > 120
     assert np.nanquantile(ventricular, 0.05) > np.nanquantile(normal, 0.95)
+
+
+def test_the_window_path_takes_part_of_an_st_shift_which_is_why_no_level_is_given(mitdb: Path) -> None:
+    x = wfdb.rdrecord(str(mitdb / "115"), channels=[0], sampto=360 * 120).p_signal[:, 0].astype(np.float32)
+    beats = run_frontend(x)
+    shifted = x.copy()
+    for beat in beats:
+        at = np.arange(round((beat.r + 0.04) * 360), min(len(x), round((beat.r + 0.34) * 360)))
+        shifted[at] += np.interp(at / 360 - beat.r, [0.04, 0.06, 0.24, 0.34], [0, 0.2, 0.2, 0]).astype(
+            np.float32
+        )
+    levels = [
+        float(b.window[R_INDEX + 12] - b.window[R_INDEX - 8] - a.window[R_INDEX + 12] + a.window[R_INDEX - 8])
+        for a, b in zip(beats, run_frontend(shifted), strict=True)
+    ]
+    assert np.median(levels) < 0.15
+
+
+def run_frontend(x: Samples) -> list[Beat]:
+    frontend = Frontend(360.0)
+    return frontend.feed(x).beats + frontend.flush().beats

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Alert, Beat, Evidence, ModelRef, Samples, Score
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.evidence import EpisodeFindings
-from ecgmon.monitor.policies import AlertSettings
+from ecgmon.monitor.policies import AlertSettings, OddBeatSettings
 from ecgmon.monitor.words import ORDER, WORDS, worded
 from ecgmon.sinks.console import format_alert
 from ecgmon.transport.payloads import decode_alert, encode_alert
@@ -160,6 +160,12 @@ def alert_json() -> bytes:
     return (text[:start] + text[end:]).encode()
 
 
+def test_an_alert_over_many_beats_is_told_from_its_first() -> None:
+    wide = AlertSettings(anomalous_beats=OddBeatSettings(raise_beats=8, of_beats=64))
+    (raised,) = play("V......?" * 7 + "V", wide)
+    assert codes(raised)["wide-qrs"] == raised.beats == 8
+
+
 def test_every_code_has_words() -> None:
     for code in ORDER:
         finding = worded(code, 2, 0.5, 0.8)
@@ -181,7 +187,7 @@ def test_counts_agree_with_the_alert_whatever_comes(marks: str) -> None:
 
 
 def test_what_is_remembered_does_not_grow() -> None:
-    findings = EpisodeFindings()
+    findings = EpisodeFindings(8)
     sizes: Sequence[int] = []
     for n, (beat, score) in enumerate(rhythm("V.VVx" * 400)):
         findings.beat(beat, score)
