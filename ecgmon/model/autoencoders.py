@@ -26,7 +26,7 @@ Kernel = Annotated[int, Meta(ge=3, le=31, description="samples a filter spans; o
 
 
 class _Common(Settings, frozen=True, kw_only=True):
-    latent: Annotated[int, Meta(ge=1, le=256, description="numbers a window is squeezed into")] = 8
+    latent: Annotated[int, Meta(ge=1, le=256, description="numbers a window is squeezed into")] = 16
     context: Annotated[
         int,
         Meta(

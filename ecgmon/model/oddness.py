@@ -51,6 +51,9 @@ MAX_DRIFT: Final = np.array([2.0, 2.0, 2.0, 0.5])
 MIN_SPREAD: Final = np.array([0.7, 0.7, 0.7, 0.7])
 MAX_SPREAD: Final = np.array([1.5, 1.5, 1.5, 0.9])
 """Limits of the patient's own spread, in units of the population's."""
+BELIEVED: Final = 0.5
+"""Share of what the autoencoder adds to the reference that counts as restored: it explains some of what makes
+a normal beat differ from its reference, and a little of what makes an odd one."""
 LEVEL: Final = 0.9
 """Exponent of population's over patient's level: 1 would make all patients' medians equal."""
 LEVEL_TRUST: Final = 100.0

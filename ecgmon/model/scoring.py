@@ -51,6 +51,7 @@ class Restorer:
         if self.device.type == "cpu":
             torch.set_num_threads(1)
         self.model = model.to(self.device).eval()
+        self.sees_reference = model.context is not None
 
     def __call__(self, x: Samples, reference: Samples) -> Samples:
         restored = np.empty_like(x)
@@ -134,7 +135,7 @@ class Judge:
             laid.append((shift, which))
             if baseline.warm:
                 reference[i] = baseline.reference(which)
-        restored = self.restorer(x, reference) if self.restorer is not None else reference
+        restored = self._restore(x, reference, np.array([baseline.warm for _, baseline in items]))
         statistics, level = self.population.parts, self.population.level
         for i, ((beat, baseline), (shift, which)) in enumerate(zip(items, laid, strict=True)):
             raw, z, warm = np.empty(K), np.empty(K), baseline.warm
@@ -144,6 +145,18 @@ class Judge:
                 baseline.state, statistics, level, self._rule, self._qrs, x[i], raw, which, z
             )
             yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
+
+
+    def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:
+        """What the autoencoder makes of ``x`` [n, 187], drawn half-way back to the reference where there is
+        one."""
+        if self.restorer is None:
+            return reference
+        drawn = self.restorer(x, reference)
+        if not self.restorer.sees_reference:
+            return drawn
+        drawn[warm] = reference[warm] + np.float32(odd.BELIEVED) * (drawn[warm] - reference[warm])
+        return drawn
 
 
 class Scorer:
