@@ -9,8 +9,9 @@ as in Laguna, Jané and Caminal (1994, Comput Biomed Res 27:45-60), who take 1/5
 1/1.8 of the Q wave's. Ours differs in three ways. One share, 0.12, for both ends, since bundle-branch block
 and ventricular beats have no waves to name. The slope may pass through zero at a peak for up to 32 ms, and
 for as long as the signal is farther than half the QRS from the isoelectric line: ventricular beats have
-plateaus. And the slope must be above three times the median of the slopes beside the complex; where that is
-more than 0.35 of the largest, the signal is too noisy and there is no answer. One lead sees less than the
+plateaus. And the slope must be above 2.5 times the median of the window's second differences, which is noise
+and, other than slopes, next to nothing in the waves of a fast run; where that is more than 0.35 of the
+largest slope, the signal is too noisy and there is no answer. One lead sees less than the
 twelve in which durations are usually given: the usual beat measures 58 to 117 ms in 18 patients
 with normal conduction, 114 to 148 ms in four with bundle-branch block. An end lies between samples, 8 ms
 apart, by linear interpolation.
@@ -41,7 +42,7 @@ Window = NDArray[np.float64]
 
 SLOPE_SHARE: Final = 0.12
 PLATEAU: Final = 0.5
-NOISE_SLOPES: Final = 3.0
+NOISE_BENDS: Final = 2.5
 MOST_NOISE: Final = 0.35
 CORE: Final = 12
 """The steepest slope of the complex lies within this many samples (96 ms) of the R-peak."""
@@ -133,10 +134,10 @@ def ready() -> None:
 def qrs_limits(window: Window) -> tuple[float, float] | None:
     """Onset and offset of the QRS complex of ``window`` [187], in samples.
 
-    NaN for an end that is not reached, as in flutter; None where that is so of both, or noise hides them.
+    NaN for an end that is not reached, as in flutter; None where noise hides them.
     """
     onset, offset = _limits(window)
-    return None if np.isnan(onset) and np.isnan(offset) else (float(onset), float(offset))
+    return None if onset < 0.0 else (float(onset), float(offset))
 
 
 @compiled
@@ -150,12 +151,12 @@ def _limits(w: Window) -> tuple[float, float]:
         if steep[k] > steep[steepest]:
             steepest = k
         top = max(top, abs(w[k] - middle))
-    beside = np.empty(85)
-    beside[:35] = steep[R_INDEX - 60 : R_INDEX - 25]
-    beside[35:] = steep[R_INDEX + 30 : R_INDEX + 80]
-    least = max(SLOPE_SHARE * steep[steepest], NOISE_SLOPES * median(beside, 85))
+    bend = np.empty(WINDOW - 2)
+    for k in range(WINDOW - 2):
+        bend[k] = abs(w[k] - 2.0 * w[k + 1] + w[k + 2])
+    least = max(SLOPE_SHARE * steep[steepest], NOISE_BENDS * median(bend, WINDOW - 2))
     if not steep[steepest] > 0.0 or least > MOST_NOISE * steep[steepest]:
-        return np.nan, np.nan
+        return -1.0, -1.0
     return (
         _end(w, steep, steepest, least, middle, PLATEAU * top, -1),
         _end(w, steep, steepest, least, middle, PLATEAU * top, 1),

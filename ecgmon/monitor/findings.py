@@ -1,7 +1,8 @@
 """What is odd about one beat, by name: only what was measured, and against this patient's own usual beat.
 
 ====================== ==========================================================================
-``wide-qrs``           QRS at least 100 ms in this lead, and 32 ms longer than usual
+``wide-qrs``           QRS at least 100 ms in this lead, 32 ms longer than usual, and of a correlation under
+                       0.95 with the usual one: a T wave that begins early widens nothing
 ``inverted-qrs``       the QRS correlates with the usual one at -0.6 or less
 ``abnormal-qrs``       the QRS correlates with the usual one at less than 0.8
 ``large-qrs``          the QRS is more than 1.5 times as large as usual
@@ -40,6 +41,7 @@ else a correlation or a share, with 1 or 0 for usual."""
 
 WIDE_MS: Final = 100.0
 WIDER_MS: Final = 32.0
+SAME_QRS: Final = 0.95
 UNLIKE: Final = 0.8
 OPPOSITE: Final = -0.6
 LARGE: Final = 1.5
@@ -115,7 +117,7 @@ def shape_of(beat: Beat, score: Score) -> Shown:
 
 def _named(m: Morphology) -> Shown:
     shown: Shown = {}
-    wide = m.qrs_ms >= WIDE_MS and m.qrs_ms - m.usual_qrs_ms >= WIDER_MS
+    wide = m.qrs_ms >= WIDE_MS and m.qrs_ms - m.usual_qrs_ms >= WIDER_MS and m.correlation < SAME_QRS
     if wide:
         shown["wide-qrs"] = (m.qrs_ms, m.usual_qrs_ms)
     if m.correlation < UNLIKE:

@@ -88,7 +88,7 @@ def summary(odd: int, of: int, findings: Sequence[Finding]) -> str:
         rate = f" at {run.value:.0f}/min"
         parts = [f"{parts[0]}{rate}"] if whole else [*parts, f"{run.beats} of them in a row{rate}"]
     pattern = max((rows[c] for c in ("bigeminy", "trigeminy") if c in rows), key=_beats, default=None)
-    if pattern is not None:
+    if pattern is not None and pattern.beats * SAID >= odd:
         parts.append(pattern.code)
     return ", ".join([*parts, *(_said(finding, odd) for finding in _worth(findings, odd))])
 

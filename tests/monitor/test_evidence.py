@@ -107,6 +107,12 @@ def test_the_cleared_alert_tells_what_came_after_raising() -> None:
     )
 
 
+def test_a_pattern_of_few_of_many_odd_beats_is_found_and_not_in_the_summary() -> None:
+    *_, cleared = play("V.V.V" + "VV" * 20 + "." * 8)
+    assert codes(cleared)["bigeminy"] == 3
+    assert "bigeminy" not in evidence(cleared).summary
+
+
 def test_a_compensatory_pause_is_told_when_it_is_known() -> None:
     raised, cleared = play("V.V.V........")
     assert codes(raised)["compensatory-pause"] == 2  # the third has only begun
