@@ -25,6 +25,13 @@ EARLY: Final = 0.9
 interval behind it enters as the mean of the two. So the pauses of a patient with many extrasystoles are not
 taken for his rhythm."""
 
+BLOCKED: Final = (2, 3)
+"""An interval that is this many times the usual one holds beats that were blocked on their way to the
+ventricles; it enters as one of them. So a heart block does not make the beats between early."""
+
+NEAR: Final = 0.1
+"""How near, as a share."""
+
 COMPARED: Final = 64
 """Changes of the RR interval behind ``irregularity``."""
 
@@ -71,6 +78,7 @@ class Rhythm:
         self._before = np.nan
         self._recent = RunningMedian(RECENT)
         self._basic = np.zeros(BASIC)
+        self._evened = RunningMedian(RECENT)
         self._count = 0
         self._logs = np.full(COMPARED + max(CYCLES), np.nan)
         self._beats = 0
@@ -88,11 +96,23 @@ class Rhythm:
         self._beats += 1
         if SHORTEST <= rr <= LONGEST:
             self._recent.add(rr)
-            follows_early = self._before < EARLY * basic
-            self._basic[self._count % BASIC] = min(rr, (self._before + rr) / 2) if follows_early else rr
+            evened = self._even(rr, basic)
+            self._evened.add(evened)
+            self._basic[self._count % BASIC] = evened
             self._count += 1
         self._before = rr
         return rr, basic, irregular
+
+    def _even(self, rr: float, basic: float) -> float:
+        """``rr`` as it enters the basic rhythm: without the pause behind an early beat, without blocked
+        beats."""
+        if self._before < EARLY * basic:
+            rr = min(rr, (self._before + rr) / 2)
+        if self._count >= LEAST_KNOWN:
+            for beats in BLOCKED:
+                if abs(rr / self._evened.value - beats) < NEAR * beats:
+                    return rr / beats
+        return rr
 
     @property
     def basic(self) -> float:

@@ -38,8 +38,9 @@ MAX_SHIFT: Final[dict[Layout, int]] = {"centred": 3, "kachuee": 0}
 CLIP: Final = 8.0
 """Largest normalised sample: one lost electrode must not outweigh a thousand beats."""
 
-IRREGULAR: Final = 0.1
-"""Irregularity (``Beat.irregularity``) at which prematurity counts 0.84 of its size; at twice that, half."""
+IRREGULAR: Final = 0.13
+"""Irregularity (``Beat.irregularity``) at which prematurity counts 0.71 of its size; at twice that, a
+quarter."""
 
 FLOOR: Final = 0.01
 """Added to errors before their logarithm, in units of the stream's QRS size: a perfect fit is not minus
@@ -55,7 +56,7 @@ def earliness(rr: float, rr_local: float, irregularity: float) -> float:
     if not (rr > 0 and rr_local > 0):
         return np.nan
     known = irregularity if irregularity > 0 else 0.0  # NaN: nothing known of it
-    return float(np.log(rr_local / rr) / (1.0 + (known / IRREGULAR) ** 4) ** 0.25)
+    return float(np.log(rr_local / rr) / np.sqrt(1.0 + (known / IRREGULAR) ** 4))
 
 
 @compiled

@@ -146,7 +146,6 @@ class Judge:
             )
             yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
 
-
     def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:
         """What the autoencoder makes of ``x`` [n, 187], drawn half-way back to the reference where there is
         one."""

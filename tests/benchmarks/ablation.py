@@ -30,18 +30,18 @@ from unittest.mock import patch
 import msgspec
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from ecgmon import config
 from ecgmon.commands.recordings import folder_name, name_of, patients_of, resolve, truth
 from ecgmon.commands.scored_records import run_record, scored
 from ecgmon.commands.training_data import TrainSettings, read_recordings
 from ecgmon.ecg.frontend import fingerprint
-from ecgmon.ecg.types import Beat
+from ecgmon.ecg.types import Beat, Samples
 from ecgmon.errors import EcgmonError
 from ecgmon.evaluation.statistics import Evaluation, Requested, evaluation
 from ecgmon.evaluation.tally import tally
-from ecgmon.model import baseline as bl
-from ecgmon.model import judging, scoring
+from ecgmon.model import judging, oddness, scoring
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.dataset import RecordBeats, normalise
@@ -64,15 +64,12 @@ class WholeError(Judge):
         return iter([replace(j, score=error) for j, error in zip(found, errors, strict=True)])
 
 
-class ShapeOnly(Judge):
-    """The score without the rhythm."""
+class Reference(Judge):
+    """No autoencoder: a beat is compared with the patient's reference itself."""
 
-    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[Judged]:
-        if self.restorer is None:
-            return super()._round(items)
-        weights = np.where(np.array(bl.PARTS) == "rhythm", 0.0, bl.WEIGHTS)
-        with patch.object(bl, "WEIGHTS", weights):
-            return iter(list(super()._round(items)))
+    def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:
+        del x, warm
+        return reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +81,27 @@ class Row:
     judge: type[Judge] = Judge
 
 
-PLAIN = {"architecture": {"type": "conv", "context": 0, "latent": 16}}
+NOTHING = {"rhythm": False, "own_spread": False, "second_reference": False, "own_level": False}
+COPY = {"augmentation": {"odd": 0.0}}
+PLAIN = {"architecture": {"type": "conv", "context": 0}, "training": COPY}
+
+
+def _steps(*known: str) -> dict[str, Any]:
+    return {"score": NOTHING | dict.fromkeys(known, True)}
+
+
 ROWS = {
-    "plain": Row("plain autoencoder, error of the window", PLAIN, WholeError),
-    "patient": Row("+ error by part, relative to the patient's usual", PLAIN, ShapeOnly),
-    "reference": Row("+ the autoencoder sees the patient's reference beat", {}, ShapeOnly),
-    "rhythm": Row("+ rhythm", {}),
+    "plain": Row("plain autoencoder, error of the window", PLAIN | _steps(), WholeError),
+    "parts": Row("+ error by part of the beat", PLAIN | _steps()),
+    "patient": Row("+ relative to the patient's usual error", PLAIN | _steps("own_spread")),
+    "reference": Row("+ it sees the patient's reference beat", {"training": COPY} | _steps("own_spread")),
+    "restore": Row("+ trained to make odd beats normal", _steps("own_spread")),
+    "rhythm": Row("+ rhythm", _steps("own_spread", "rhythm")),
+    "second": Row("+ a second reference", _steps("own_spread", "rhythm", "second_reference")),
+    "level": Row("+ relative to the patient's usual score: what ships", {}),
+    "bare": Row("the same without autoencoder: distance to the reference", {}, Reference),
 }
-"""Each on top of the one before; the last is what ships."""
+"""Each on top of the one before, but for the last."""
 
 ONE_TRAINING = {"train": 90.0, "validation": 9.0, "calibration": 1.0, "folds": 0}
 """The split of ``--ranking``."""
@@ -108,6 +118,14 @@ def figures(result: Evaluation, *, ranking: bool) -> dict[str, float | None]:
         at_threshold = [beats.f1, alerts.false_per_hour, alerts.episode_sensitivity]
     values = [beats.auroc, classes.get("V"), classes.get("S"), beats.mean_record_auroc, beats.auprc]
     return dict(zip(COLUMNS, [*values, *at_threshold], strict=True))
+
+
+def _merged(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``tree`` with ``changes``, level by level."""
+    return tree | {
+        key: _merged(tree.get(key, {}), value) if isinstance(value, dict) else value
+        for key, value in changes.items()
+    }
 
 
 class Trial:
@@ -141,7 +159,7 @@ class Trial:
 
     def run(self, row: Row) -> Evaluation:
         """Train, calibrate and measure one row."""
-        settings = config.convert(self.base | row.changes, TrainSettings, where=row.name)
+        settings = config.convert(_merged(self.base, row.changes), TrainSettings, where=row.name)
         tallies, requested, hashes = {}, {}, []
         with ExitStack() as stack:
             for module in (scoring, judging):
@@ -176,7 +194,7 @@ class Trial:
         """The model of ``settings``; the trainings are found under what decides them."""
         decides = [
             settings.architecture, settings.training, settings.split, settings.layout, settings.seed,
-            settings.lead, settings.beats, fingerprint(), bl.fingerprint(),
+            settings.lead, settings.beats, fingerprint(), oddness.fingerprint(),
             [record.patient for record in learning],
         ]  # fmt: skip
         key = hashlib.sha256(msgspec.json.encode(decides)).hexdigest()

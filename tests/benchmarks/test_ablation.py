@@ -38,7 +38,7 @@ def ablation(mitdb: Path, out: Path, config: Path, *words: str) -> list[list[str
 def test_rows_are_evaluated_and_those_of_one_autoencoder_share_its_trainings(
     mitdb: Path, tmp_path: Path, config: Path
 ) -> None:
-    words = ["--train", "100,103,119,208", "--test", "200", "--rows", "reference,rhythm,plain"]
+    words = ["--train", "100,103,119,208", "--test", "200", "--rows", "restore,rhythm,plain"]
     rows = ablation(mitdb, tmp_path, config, *words)
     # Two folds and the model: once for the first two rows, once for the plain autoencoder.
     assert len(list(tmp_path.glob("*.training*"))) == 6
@@ -53,9 +53,9 @@ def test_rows_are_evaluated_and_those_of_one_autoencoder_share_its_trainings(
     ]  # fmt: skip
     assert rows[1] == ["+ rhythm", *(f"{value:.3f}" for value in expected)]
     table = json.loads((tmp_path / "ds2.json").read_bytes())
-    assert list(table) == ["reference", "rhythm", "plain"]
+    assert list(table) == ["restore", "rhythm", "plain"]
     assert list(table["rhythm"].values()) == expected
-    assert table["reference"]["AUROC"] != table["rhythm"]["AUROC"]
+    assert table["restore"]["AUROC"] != table["rhythm"]["AUROC"]
 
     plain = json.loads((tmp_path / "ds2-plain.json").read_bytes())
     assert plain["model"]["settings"]["architecture"]["context"] == 0

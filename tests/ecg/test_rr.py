@@ -47,6 +47,12 @@ def test_mostly_early_beats_in_runs_leave_the_basic_interval_long() -> None:
     assert rhythm.basic > 0.8
 
 
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_blocked_beats_do_not_move_the_basic_interval(every: int) -> None:
+    """After a minute in which every beat came through, every second, third ... is blocked."""
+    assert played([0.8] * 60 + ([0.8] * (every - 1) + [1.6]) * 40).basic == pytest.approx(0.8, rel=0.03)
+
+
 def test_fibrillation_is_irregular() -> None:
     rng = np.random.default_rng(0)
     assert played(rng.uniform(0.4, 1.1, 200).tolist()).irregularity > 0.15
