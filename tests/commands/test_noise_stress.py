@@ -59,6 +59,15 @@ def test_noise_does_harm_where_it_is_and_little_where_it_is_not(stressed: dict[s
     assert noisy["hours"] == pytest.approx((6 * 120 + 650_000 / 360 - 1740) / 3600)
 
 
+@pytest.mark.parametrize("level", ["em:0", "em:-6"])
+def test_where_noise_drowns_the_heart_the_gate_keeps_alerts_from_it(
+    level: str, mitdb: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = figures(capsys, "--data", mitdb, "--records", "118,119", "--noise", level)
+    assert found["alerts"]["false_per_hour"] < 1.0
+    assert found["noise"]["clean"]["analysed_share"] > 0.8
+
+
 def test_next_to_no_noise_changes_next_to_nothing(mitdb: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean = figures(capsys, "--data", mitdb, "--records", "118")
     faint = figures(capsys, "--data", mitdb, "--records", "118", "--noise", "em:60")

@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import wfdb
+from numpy.typing import NDArray
+
+from ecgmon.ecg import noise, quality
+from ecgmon.ecg.simulated_events import EventRates, ScriptedEvent
+from ecgmon.ecg.simulator import simulate
 
 Heart = Callable[..., Any]
 Run = Callable[..., Any]
@@ -90,3 +95,55 @@ def test_recorded_noise_as_strong_as_the_heart_closes_the_gate_and_weak_noise_do
         closed[decibel] = np.mean([not q.good for q in quality[70:]])
     assert closed[24] < 0.1
     assert closed[0] > 0.6
+
+
+def stressed(data: Path, snr: float | None, record: str = "122") -> NDArray[np.float32]:
+    """Ten minutes of a recording, first lead: electrode motion at ``snr`` dB in the sixth and the seventh."""
+    x = wfdb.rdrecord(str(data / "mitdb" / record), channels=[0], sampto=360 * 600).p_signal.T
+    if snr is None:
+        return np.asarray(x[0], dtype=np.float32)
+    em = wfdb.rdrecord(str(data / "nstdb" / "em"), channels=[0], sampto=360 * 600).p_signal.T
+    beats = wfdb.rdann(str(data / "mitdb" / record), "atr", sampto=360 * 600)
+    times = beats.sample[np.isin(beats.symbol, list("NLR"))] / 360
+    gain = noise.gain(noise.qrs_amplitude(x[0], 360.0, times), noise.noise_rms(em[0], 360.0), snr)
+    mixed: NDArray[np.float32] = noise.Mixer(360.0, [(em, np.array([gain]))]).feed(x.astype(np.float32))[0]
+    return mixed
+
+
+@pytest.mark.parametrize("snr", [0.0, -6.0])
+def test_electrode_motion_as_strong_as_the_heart_closes_the_gate_at_once_and_for_all_its_time(
+    data: Path, run: Run, snr: float
+) -> None:
+    noisy = seconds(run(stressed(data, snr), 360.0), "noisy")
+    assert min(second for second in noisy if second >= 298) <= 302
+    assert len([second for second in noisy if 303 <= second < 420]) >= 115
+
+
+def test_the_gate_is_held_a_little_after_electrode_motion_and_not_for_long(data: Path, run: Run) -> None:
+    noisy = seconds(run(stressed(data, -6.0), 360.0), "noisy")
+    assert set(range(420, 430)) <= set(noisy)
+    assert not [second for second in noisy if 440 <= second < 540]
+
+
+def test_weak_electrode_motion_and_none_leave_the_gate_open(data: Path, run: Run) -> None:
+    for snr in (24.0, None):
+        assert len(seconds(run(stressed(data, snr), 360.0), "noisy")) <= 6
+
+
+def test_a_long_ventricular_run_is_no_motion_of_electrodes(run: Run) -> None:
+    calm = EventRates(pvc=0, pac=0, run=0, pause=0, noise=0, motion=0, lead_off=0)
+    script = [ScriptedEvent(kind="run", at=60.0, seconds=60.0)]
+    for index in range(4):
+        x, truth = simulate(130.0, 250.0, seed=7, index=index, rates=calm, script=script)
+        (span,) = truth.spans
+        beats = [beat for beat in run(x[0], 250.0).beats if span.start < beat.r < span.end]
+        assert len(beats) > 100
+        assert all(beat.good for beat in beats)
+
+
+def test_a_signal_that_has_changed_for_good_is_usual_after_some_minutes(heart: Heart, run: Run) -> None:
+    x, _ = heart(125.0, 400.0)
+    x[30 * 125 :] *= 8
+    noisy = seconds(run(x, 125.0), "noisy")
+    assert set(range(32, 32 + quality.FORGET)) <= set(noisy)
+    assert max(noisy) < 30 + quality.FORGET + 30
