@@ -4,8 +4,9 @@
    resemble each other, so each *patient* has the same weight, however many beats came from it.
 2. The alert rule itself (:mod:`ecgmon.ecg.episodes`) runs over the calibration recordings at a hundred
    thresholds. An alert is false when no annotated anomalous beat and no annotated flutter lies within its
-   span, 150 ms either way. The largest threshold with no more false alerts than requested is taken; the whole
-   curve is kept, so that another request needs no data.
+   span, 150 ms either way. The largest threshold is taken at which no more false alerts than requested are to
+   be expected: their mean over the patients, and a margin of one standard error, for these patients are a few
+   of many. The whole curve is kept, so that another request needs no data.
 3. Both are made again without each patient in turn, who is judged by them (:mod:`ecgmon.model.held_out`).
 
 With few patients the realised rate on new ones scatters; ``realised`` says what held here and promises no
@@ -59,7 +60,8 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
     used = _long_enough(records, settings.learning_seconds)
     survival = survival_of(used, settings)
     p_values = [survival.p_value(record.scores) for record in used]
-    rates = alert_rates(used, p_values, settings.episodes)
+    mean, error = alert_rates(used, p_values, settings.episodes)
+    rates = mean + settings.margin * error
     hours = sum(record.hours for record in used)
     requested = settings.false_alerts_per_hour
     if settings.method == "f-beta":
@@ -85,7 +87,7 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
         patients=len({record.patient for record in used}),
         beats=sum(int(normal(record).sum()) for record in used),
         hours=hours,
-        table=_table(ALERTS, GRID, rates, requested),
+        table=_table(ALERTS, rates, mean, requested),
         settings=msgspec.to_builtins(settings),
         held_out=hold_out(used, settings),
     )
@@ -124,7 +126,7 @@ def calibrate_windows(
         patients=0 if patients is None else len(scores_of),
         beats=int(p_normal.size),
         hours=0.0,
-        table=_table(SHARE, GRID, rates, settings.false_positive_rate),
+        table=_table(SHARE, rates, rates, settings.false_positive_rate),
         settings=msgspec.to_builtins(settings),
         held_out=None if patients is None else hold_out_windows(scores_of, settings),
     )
@@ -149,8 +151,7 @@ def _long_enough(records: Sequence[ScoredRecord], learning: float) -> list[Score
     return [record for record in cut if record.hours > 0]
 
 
-def _table(unit: str, grid: FloatArray, rates: FloatArray, requested: float) -> list[TableRow]:
-    at = [(r, largest_within(grid, rates, r)) for r in sorted({*TABLE[unit], requested})]
-    return [
-        TableRow(requested=r, threshold=t, realised=float(rates[np.searchsorted(grid, t)])) for r, t in at
-    ]
+def _table(unit: str, expected: FloatArray, here: FloatArray, requested: float) -> list[TableRow]:
+    """Threshold by the rates [g] ``expected`` at each of the grid, what it realised by those ``here``."""
+    at = [(r, largest_within(GRID, expected, r)) for r in sorted({*TABLE[unit], requested})]
+    return [TableRow(requested=r, threshold=t, realised=float(here[np.searchsorted(GRID, t)])) for r, t in at]

@@ -56,6 +56,9 @@ class CalibrationSettings(Settings, frozen=True):
     learning_seconds: Annotated[
         float, Meta(ge=0, le=3600, description="start of each recording that is left out, as in evaluation")
     ] = 300.0
+    margin: Annotated[
+        float, Meta(ge=0, le=5, description="standard errors over patients that a request leaves room for")
+    ] = 1.0
     episodes: EpisodeSettings = EpisodeSettings()
 
 
@@ -93,7 +96,7 @@ class Calibration:
     """The curve score -> p-value and the curve threshold -> false alerts.
 
     grid    [g] thresholds as p-values, ascending
-    rates   [g] what each realised, never decreasing
+    rates   [g] false alerts to expect at each, margin included, never decreasing
     """
 
     info: CalibrationInfo

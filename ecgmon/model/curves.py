@@ -11,7 +11,7 @@ from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
 from ecgmon.model.calibration import CalibrationSettings
 from ecgmon.model.extremes import FloatArray, Survival, fit_survival
-from ecgmon.model.false_alerts import ScoredRecord, false_alerts_per_hour, in_flutter, labelled, scored
+from ecgmon.model.false_alerts import ScoredRecord, false_alerts_by_patient, in_flutter, labelled, scored
 
 GRID: FloatArray = np.logspace(-7, -0.3, 135)
 """Thresholds tried, as p-values."""
@@ -53,7 +53,11 @@ def fit_normal(
 
 def alert_rates(
     records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], rule: EpisodeSettings
-) -> FloatArray:
-    """[g] false alerts per hour at each threshold of :data:`GRID`, made never to decrease."""
-    rates = [false_alerts_per_hour(records, p_values, float(t), rule) for t in GRID]
-    return np.maximum.accumulate(np.array(rates, dtype=np.float64))
+) -> tuple[FloatArray, FloatArray]:
+    """False alerts per hour at each threshold of :data:`GRID`, made never to decrease: [g] the mean over
+    patients, [g] its standard error (0 for a single patient)."""
+    by_patient = [list(false_alerts_by_patient(records, p_values, float(t), rule).values()) for t in GRID]
+    rates = np.array(by_patient, dtype=np.float64)  # [g, patients]
+    n = rates.shape[1]
+    error = rates.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(len(GRID))
+    return np.maximum.accumulate(rates.mean(axis=1)), np.maximum.accumulate(error)

@@ -49,7 +49,8 @@ def hold_out(records: Sequence[ScoredRecord], settings: CalibrationSettings) -> 
         others = [record for record in records if record.patient not in group]
         held = [record for record in records if record.patient in group]
         survival = survival_of(others, settings)
-        rates = alert_rates(others, [survival.p_value(r.scores) for r in others], settings.episodes)
+        mean, error = alert_rates(others, [survival.p_value(r.scores) for r in others], settings.episodes)
+        rates = mean + settings.margin * error
         p_values = [survival.p_value(r.scores) for r in held]
         for requested, found in zip(requests, alerts, strict=True):
             threshold = largest_within(GRID, rates, requested)

@@ -47,8 +47,10 @@ ACCEPT: Final = 1.8
 """A beat with a lower plain score enters the baseline. Chosen on DS1, folds by patient, like all below."""
 SLOWEST: Final = 1 / 100
 """Smallest step of a reference towards a beat: it follows changes over a minute or two."""
-SLOWEST_SPREAD: Final = 1 / 500
-"""The same for location, spread and level."""
+SLOWEST_SPREAD: Final = 1 / 100
+"""The same for location and spread."""
+SLOWEST_LEVEL: Final = 1 / 500
+"""The same for the level."""
 LEVEL_STEP: Final = 0.5
 """Of the running median, in units of the level."""
 PATIENCE: Final = 128.0
@@ -149,7 +151,7 @@ def _follow(state: Floats, x: Samples, raw: Floats, which: int, plain: float) ->
             state[A_LOCATION + k] += step * off
             state[A_SPREAD + k] += step * (off * off - state[A_SPREAD + k])
     side = 0.5 if plain > state[V_LEVEL] else -0.5
-    state[V_LEVEL] *= np.exp(max(1.0 / n, SLOWEST_SPREAD) * LEVEL_STEP * side)
+    state[V_LEVEL] *= np.exp(max(1.0 / n, SLOWEST_LEVEL) * LEVEL_STEP * side)
 
 
 @compiled

@@ -34,12 +34,31 @@ PATIENTS = [stream(name) for name in ("a", "b", "c", "d")]
 @pytest.mark.parametrize("method", ["conformal", "quantile", "peaks-over-threshold"])
 @pytest.mark.parametrize("requested", [1.0, 5.0, 20.0])
 def test_threshold_honours_the_request_and_uses_it(method: Method, requested: float) -> None:
-    calibration = calibrate(PATIENTS, CalibrationSettings(method=method, false_alerts_per_hour=requested))
+    settings = CalibrationSettings(method=method, false_alerts_per_hour=requested, margin=0)
+    calibration = calibrate(PATIENTS, settings)
     assert calibration.info.realised <= requested
     finer = calibration.grid[np.searchsorted(calibration.grid, calibration.threshold) + 1]
     p = [calibration.p_value(r.scores) for r in PATIENTS]
     looser = np.mean([_false(r, v, float(finer)) for r, v in zip(PATIENTS, p, strict=True)])
     assert looser > requested
+
+
+def test_a_margin_leaves_room_for_patients_that_are_not_there() -> None:
+    unlike = [stream(name, shift=shift) for name, shift in (("a", 0.0), ("b", 1.0), ("c", 2.0), ("d", 0.5))]
+    exact, careful, wary = (
+        calibrate(unlike, CalibrationSettings(false_alerts_per_hour=5.0, margin=margin))
+        for margin in (0.0, 1.0, 5.0)
+    )
+    assert exact.threshold >= careful.threshold > wary.threshold
+    assert (careful.rates >= exact.rates).all()
+    assert exact.threshold_for(5.0) == exact.threshold
+    assert careful.threshold_for(5.0) == careful.threshold
+
+
+def test_a_single_patient_has_no_margin() -> None:
+    one = PATIENTS[:1]
+    exact = calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0, margin=0))
+    assert calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0)).threshold == exact.threshold
 
 
 def _false(record: ScoredRecord, p: np.ndarray[tuple[int], np.dtype[np.float64]], threshold: float) -> float:
