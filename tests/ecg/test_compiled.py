@@ -36,8 +36,9 @@ def test_the_place_that_numba_was_given_is_kept(tmp_path: Path, monkeypatch: pyt
 
 
 def test_numba_itself_is_left_as_it_was() -> None:
-    before = numba.config.CACHE_DIR
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
     space: dict[str, Any] = {}
     exec("def half(x):\n    return x / 2", space)  # noqa: S102 - as above
     compiled(space["half"])
-    assert numba.config.CACHE_DIR == before
+    assert settings.CACHE_DIR == before
