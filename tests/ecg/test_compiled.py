@@ -41,4 +41,5 @@ def test_numba_itself_is_left_as_it_was() -> None:
     space: dict[str, Any] = {}
     exec("def half(x):\n    return x / 2", space)  # noqa: S102 - as above
     compiled(space["half"])
-    assert settings.CACHE_DIR == before
+    after = settings.CACHE_DIR
+    assert after == before
