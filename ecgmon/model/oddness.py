@@ -49,7 +49,7 @@ TRUST: Final = 30.0
 MAX_DRIFT: Final = np.array([2.0, 2.0, 2.0, 0.5])
 """The patient's location may leave the population's by this many standard deviations between patients."""
 MIN_SPREAD: Final = np.array([0.7, 0.7, 0.7, 0.7])
-MAX_SPREAD: Final = np.array([1.5, 1.5, 1.5, 0.9])
+MAX_SPREAD: Final = np.array([2.5, 2.5, 2.5, 0.9])
 """Limits of the patient's own spread, in units of the population's."""
 BELIEVED: Final = 0.5
 """Share of what the autoencoder adds to the reference that counts as restored: it explains some of what makes
