@@ -1,7 +1,7 @@
 """What a baseline learns from a beat, and from which beats it learns nothing.
 
 * A beat enters the *reference*, a running average started with the median of the five least odd of the first
-  sixteen beats, only if its plain score is low. With it the location and spread of each part move towards
+  sixteen beats, only if its plain score is low and it does not come early. With it the location and spread of each part move towards
   what is usual for this patient, and the *level* towards the usual plain score.
 * Some hearts have two shapes of normal beat: a bundle branch that conducts at one rate and blocks at another.
   Beats that are odd in shape but come in time are gathered in a candidate; when many of them are alike and
@@ -44,7 +44,10 @@ from ecgmon.model.baseline import (
 from ecgmon.model.parts import RHYTHM, Floats, K
 
 ACCEPT: Final = 1.8
-"""A beat with a lower plain score enters the baseline. Chosen on DS1, folds by patient, like all below."""
+"""A beat with a higher plain score does not enter the baseline; chosen on DS1, folds by patient, like all
+below."""
+TOO_EARLY: Final = 2.5
+"""nor if its rhythm has a higher z-value: where most beats come early, the others remain the reference."""
 SLOWEST: Final = 1 / 100
 """Smallest step of a reference towards a beat: it follows changes over a minute or two."""
 SLOWEST_SPREAD: Final = 1 / 100
@@ -83,7 +86,7 @@ def learn(
     """
     seen = int(state[V_SEEN])
     if seen >= BOOT:
-        accepted = plain < ACCEPT
+        accepted = plain < ACCEPT and z[RHYTHM] < TOO_EARLY
         state[V_SHARE] += ((1.0 if accepted else 0.0) - state[V_SHARE]) / PATIENCE
         if accepted:
             _follow(state, x, raw, which, plain)

@@ -99,9 +99,10 @@ ROWS = {
     "rhythm": Row("+ rhythm", _steps("own_spread", "rhythm")),
     "second": Row("+ a second reference", _steps("own_spread", "rhythm", "second_reference")),
     "level": Row("+ relative to the patient's usual score: what ships", {}),
+    "copy": Row("the same, but trained to copy normal beats", {"training": COPY}),
     "bare": Row("the same without autoencoder: distance to the reference", {}, Reference),
 }
-"""Each on top of the one before, but for the last."""
+"""Each on top of the one before, but for the last two."""
 
 ONE_TRAINING = {"train": 90.0, "validation": 9.0, "calibration": 1.0, "folds": 0}
 """The split of ``--ranking``."""

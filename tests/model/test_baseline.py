@@ -131,6 +131,15 @@ def test_mostly_early_beats_are_not_learned_as_normal() -> None:
     assert np.median([score for i, score in enumerate(early) if i % 5 and i > BOOT]) > 2.0
 
 
+def test_an_early_beat_is_not_learned_however_usual_its_shape() -> None:
+    baseline = warmed()
+    accepted = baseline.accepted
+    judge(baseline, beat(), early=0.2)
+    assert baseline.accepted == accepted
+    judge(baseline, beat())
+    assert baseline.accepted == accepted + 1
+
+
 def test_the_level_moves_the_score_within_its_limits() -> None:
     quiet, restless = warmed(), warmed()
     quiet.state[V_LEVEL], restless.state[V_LEVEL] = 0.01, 5.0
