@@ -1,8 +1,8 @@
 """What a baseline learns from a beat, and from which beats it learns nothing.
 
 * A beat enters the *reference*, a running average started with the median of the five least odd of the first
-  sixteen beats, only if its plain score is low and it does not come early. With it the location and spread of each part move towards
-  what is usual for this patient, and the *level* towards the usual plain score.
+  sixteen beats, only if its plain score is low and it does not come early. With it the location and spread of
+  each part move towards what is usual for this patient, and the *level* towards the usual plain score.
 * Some hearts have two shapes of normal beat: a bundle branch that conducts at one rate and blocks at another.
   Beats that are odd in shape but come in time are gathered in a candidate; when many of them are alike and
   most beats of that moment lie on it, it becomes the second reference. Extrasystoles come early, fusion beats
