@@ -1,17 +1,21 @@
 """Compiled functions that keep their types."""
 
+# ruff: noqa: PTH111, PTH112, PTH118 - signal code imports no pathlib; here paths are text for numba
+
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
+from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from numba.core import config as numba_config
+from numba.core.caching import NullCache
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,35 +30,52 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     Where neither the package's folder nor the user's cache can be written (a container, a system service),
     each process compiles anew, which takes some seconds.
     """
-    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher: Any = numba.njit(nogil=True)(function)
     before = _config.CACHE_DIR
     try:
-        with contextlib.suppress(RuntimeError):  # no home, or numba's "no locator available"
-            _config.CACHE_DIR = str(cache_folder(Path(__file__).parents[1]))
+        folder = cache_folder()
+        _config.CACHE_DIR = folder
+        with contextlib.suppress(RuntimeError):  # numba: "cannot cache function: no locator available"
             dispatcher.enable_caching()
+            if not str(dispatcher.stats.cache_path or "").startswith(folder):
+                # Elsewhere results of older sources may lie.
+                dispatcher._cache = NullCache()  # noqa: SLF001 - there is no public way back
     finally:
         _config.CACHE_DIR = before
     return cast("Callable[P, R]", dispatcher)
 
 
 @cache
-def cache_folder(package: Path) -> Path:
-    """Where the compiled functions of ``package`` lie: one folder for each state of their sources.
+def cache_folder() -> str:
+    """Where the compiled functions lie: one folder for each state of the sources.
 
-    numba alone looks at the file of a function, not at those of the functions that it calls and takes into
-    itself: a constant changed in one module would live on in the callers of another.
+    numba alone looks at the file of a function, not at those of the functions and constants that it takes
+    into itself: what changed in one module would live on in the callers of another.
     """
-    stamp = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
-        text = source.read_bytes()
-        if b"@compiled" in text:
-            stamp.update(f"{source.relative_to(package).as_posix()}\n{len(text)}\n".encode() + text)
+    package = resources.files("ecgmon")
+    inside = os.path.join(str(package), "__pycache__")
     given = os.environ.get("NUMBA_CACHE_DIR")
-    inside = package / "__pycache__"
     if given:
-        base = Path(given)
-    elif os.access(inside if inside.exists() else package, os.W_OK):
+        base = given
+    elif os.access(inside if os.path.isdir(inside) else str(package), os.W_OK):
         base = inside
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ecgmon"
-    return base / f"compiled-{stamp.hexdigest()[:12]}"
+        user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        base = os.path.join(user, "ecgmon")
+    return os.path.join(base, f"compiled-{stamp(package)}")
+
+
+def stamp(package: Traversable) -> str:
+    """12 hexadecimal digits over the sources that compiled functions are made of: those of ``ecg`` and
+    ``model``."""
+    hashed = hashlib.sha256()
+    for part in ("ecg", "model"):
+        for name, text in sorted(_sources(package / part)):
+            hashed.update(f"{part}/{name} {len(text)}\n".encode() + text)
+    return hashed.hexdigest()[:12]
+
+
+def _sources(folder: Traversable) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.name.endswith(".py"):
+            yield entry.name, entry.read_bytes()

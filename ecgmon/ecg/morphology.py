@@ -107,6 +107,8 @@ def compare(window: Samples, reference: Samples, rr: float) -> Morphology | None
     if mine is None or usual is None or not np.isfinite(usual).all():
         return None
     size, usual_size = _size(w), _size(r)
+    if usual_size <= 0.0:
+        return None
     correlation, opposition = _alike(w, r, *usual)
     usual_p, p = _p_wave(w, r, mine[0], usual[0])
     last = R_INDEX + min(ST_LATEST, int(ST_SHARE * rr * FS) if rr > 0 else ST_LATEST)

@@ -32,6 +32,9 @@ ventricles; it enters as one of them. So a heart block does not make the beats b
 NEAR: Final = 0.1
 """How near, as a share."""
 
+BLOCKS_ON_END: Final = 16
+"""After so many such intervals on end it is the rhythm that has become slow."""
+
 COMPARED: Final = 64
 """Changes of the RR interval behind ``irregularity``."""
 
@@ -80,6 +83,7 @@ class Rhythm:
         self._basic = np.zeros(BASIC)
         self._evened = RunningMedian(RECENT)
         self._count = 0
+        self._blocked = 0
         self._logs = np.full(COMPARED + max(CYCLES), np.nan)
         self._beats = 0
 
@@ -111,7 +115,9 @@ class Rhythm:
         if self._count >= LEAST_KNOWN:
             for beats in BLOCKED:
                 if abs(rr / self._evened.value - beats) < NEAR * beats:
-                    return rr / beats
+                    self._blocked += 1
+                    return rr / beats if self._blocked <= BLOCKS_ON_END else rr
+        self._blocked = 0
         return rr
 
     @property

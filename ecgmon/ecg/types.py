@@ -103,7 +103,8 @@ class Score:
     odd             ``p_value`` is at or under the threshold in force
     parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
                     ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual
-    reconstruction  [187] mV, what the autoencoder made of the window
+    reconstruction  [187] mV, what the autoencoder made of the window, drawn half-way back to the patient's
+                    usual beat where there is one
     reference       [187] mV, the patient's own usual beat, laid on the window and in the beat's gain; None
                     while there is none, and for windows without millivolts (layout ``kachuee``)
     """
@@ -145,7 +146,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     window: list[float]
     """[187] mV at 125 Hz."""
     reconstruction: list[float]
-    """[187] mV: what the autoencoder made of the window."""
+    """[187] mV: what the autoencoder made of the window, half-way back to the patient's usual beat."""
     error: float
     """Root mean square of window minus reconstruction, mV."""
     r_peaks: list[float]

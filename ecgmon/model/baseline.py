@@ -50,8 +50,11 @@ V_CANDIDATES: Final = 8
 V_DENSITY: Final = 9
 """Running share of beats that lie on the candidate."""
 
+V_IDLE: Final = 10
+"""Beats since one was learned that lies on the second reference."""
+
 # Arrays: where each begins.
-A_LOCATION: Final = 10
+A_LOCATION: Final = 11
 A_SPREAD: Final = A_LOCATION + K
 A_REFERENCES: Final = A_SPREAD + K
 A_SNAPSHOTS: Final = A_REFERENCES + 2 * WINDOW

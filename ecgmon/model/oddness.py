@@ -135,7 +135,7 @@ beats against their patient's reference."""
 
 
 def fingerprint() -> str:
-    """A short hash over every constant of the score: a calibration belongs to the score it was made with.
+    """A short hash over the constants of the score: a calibration belongs to the score it was made with.
 
     A change of the algorithm that changes no constant must change ``DESIGN``.
     """
@@ -169,13 +169,13 @@ def prepare(
 @compiled
 def advance(
     state: Floats, population: Floats, level: float, rule: Floats, qrs: tuple[int, int],
-    x: Samples, raw: Floats, which: int, z: Floats,
+    x: Samples, rr: float, raw: Floats, which: int, z: Floats,
 ) -> tuple[float, float]:  # fmt: skip
     """Score a beat against the baseline and learn from it if it is unsuspicious: (score, plain score).
 
-    ``raw`` [4] from :func:`ecgmon.model.parts.measure`, ``which`` from :func:`prepare`, ``rule`` from
-    :meth:`ScoreSettings.rule`, ``population`` [5, 4]. Fills ``z`` [4] (0 where undefined). The plain score is
-    0 to 8.
+    ``rr`` is the beat's RR interval, s, ``raw`` [4] from :func:`ecgmon.model.parts.measure`, ``which`` from
+    :func:`prepare`, ``rule`` from :meth:`ScoreSettings.rule`, ``population`` [5, 4]. Fills ``z`` [4] (0 where
+    undefined). The plain score is 0 to 8.
     """
     warm = state[V_SEEN] >= BOOT
     trust = rule[_OWN] * state[V_ACCEPTED] / (state[V_ACCEPTED] + TRUST) if warm else 0.0
@@ -200,7 +200,9 @@ def advance(
         total += rule[k] * counted * counted
     plain = np.sqrt(total / weight)
     score = plain * (_relative(state, level, rule[_LEVEL]) if warm else 1.0)
-    learn(state, level, population[MEAN], population[SD], rule[_SECOND] > 0.0, qrs, x, raw, z, which, plain)
+    learn(
+        state, level, population[MEAN], population[SD], rule[_SECOND] > 0.0, qrs, x, rr, raw, z, which, plain
+    )
     return float(score), float(plain)
 
 

@@ -53,7 +53,7 @@ def earliness(rr: float, rr_local: float, irregularity: float) -> float:
     Above 0 is early, 0.3 is an interval a quarter shorter than the basic one; NaN where an interval is not
     known.
     """
-    if not (rr > 0 and rr_local > 0):
+    if not (0 < rr < np.inf and 0 < rr_local < np.inf):
         return np.nan
     known = irregularity if irregularity > 0 else 0.0  # NaN: nothing known of it
     return float(np.log(rr_local / rr) / np.sqrt(1.0 + (known / IRREGULAR) ** 4))

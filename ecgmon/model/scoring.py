@@ -37,6 +37,8 @@ LEAST_BEATS: Final = 30
 """Normal beats of a patient that make statistics,"""
 LEAST_COLD: Final = 5
 """and normal beats without a reference, of all patients."""
+LEAST_SPREAD: Final = 0.1
+"""Of a part, in units of the guess: a record whose intervals are all the same has none."""
 
 
 class Restorer:
@@ -77,7 +79,7 @@ class Judged:
     warm        there was a reference
     x           [187] the normalised window, laid on the reference by ``shift`` samples
     reference   [187] zeros where there was none
-    restored    [187] what the autoencoder made of x
+    restored    [187] what the autoencoder made of x, half-way back to the reference where there is one
     """
 
     score: float
@@ -142,7 +144,7 @@ class Judge:
             early = earliness(beat.rr, beat.rr_local, beat.irregularity)
             measure(x[i], restored[i], self.regions, early, raw)
             score, plain = odd.advance(
-                baseline.state, statistics, level, self._rule, self._qrs, x[i], raw, which, z
+                baseline.state, statistics, level, self._rule, self._qrs, x[i], beat.rr, raw, which, z
             )
             yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
 
@@ -345,7 +347,9 @@ def _population(found: Sequence[Sequence[Judged | None]], records: Sequence[Reco
             continue  # a part that this layout does not have
         middles = np.array([np.median(column) for column in columns])
         table[odd.MEAN, k] = middles.mean()
-        table[odd.SD, k] = np.median([column.std() for column in columns])
+        table[odd.SD, k] = max(
+            np.median([column.std() for column in columns]), LEAST_SPREAD * GUESS.parts[odd.SD, k]
+        )
         table[odd.BETWEEN, k] = middles.std() if len(columns) > 1 else table[odd.SD, k]
         first = _finite([judged.raw[k] for judged in cold])
         known = len(first) >= LEAST_COLD

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import pytest
 
-from ecgmon.ecg.compiled import cache_folder, compiled
+from ecgmon.ecg.compiled import cache_folder, compiled, stamp
 
 
 def test_without_a_place_for_the_cache_a_function_is_compiled_all_the_same() -> None:
@@ -19,20 +19,22 @@ def test_without_a_place_for_the_cache_a_function_is_compiled_all_the_same() -> 
     assert compiled(space["double"])(21) == 42
 
 
-def test_a_change_in_any_compiled_module_means_another_cache(tmp_path: Path) -> None:
-    """A function takes those that it calls into itself, from other modules too."""
-    for name, text in (("a", "@compiled"), ("b", "@compiled"), ("c", "plain")):
-        (tmp_path / f"{name}.py").write_text(text)
-    first = cache_folder.__wrapped__(tmp_path)
-    (tmp_path / "c.py").write_text("still plain")
-    assert cache_folder.__wrapped__(tmp_path) == first
-    (tmp_path / "b.py").write_text("@compiled, and changed")
-    assert cache_folder.__wrapped__(tmp_path) != first
+@pytest.mark.parametrize("changed", ["ecg/a.py", "model/b.py"])
+def test_a_change_in_any_source_means_another_cache(tmp_path: Path, changed: str) -> None:
+    """A function takes those that it calls, and their constants, into itself, from other modules too."""
+    for name in ("ecg/a.py", "model/b.py", "monitor/c.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("x = 1")
+    first = stamp(tmp_path)
+    (tmp_path / "monitor/c.py").write_text("x = 2")
+    assert stamp(tmp_path) == first
+    (tmp_path / changed).write_text("x = 2")
+    assert stamp(tmp_path) != first
 
 
 def test_the_place_that_numba_was_given_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "given"))
-    assert cache_folder.__wrapped__(tmp_path).parent == tmp_path / "given"
+    assert Path(cache_folder.__wrapped__()).parent == tmp_path / "given"
 
 
 def test_numba_itself_is_left_as_it_was() -> None:

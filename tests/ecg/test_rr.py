@@ -47,7 +47,16 @@ def test_mostly_early_beats_in_runs_leave_the_basic_interval_long() -> None:
     assert rhythm.basic > 0.8
 
 
-@pytest.mark.parametrize("every", [1, 2, 3, 5])
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("spread", [0.0, 0.02])
+def test_a_rhythm_that_becomes_slow_for_good_is_followed(times: int, spread: float) -> None:
+    """The end of a tachycardia is no endless heart block."""
+    rng = np.random.default_rng(0)
+    slow = 0.4 * times * (1 + spread * rng.standard_normal(120))
+    assert played([0.4] * 60 + slow.tolist()).basic == pytest.approx(0.4 * times, rel=0.06)
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
 def test_blocked_beats_do_not_move_the_basic_interval(every: int) -> None:
     """After a minute in which every beat came through, every second, third ... is blocked."""
     assert played([0.8] * 60 + ([0.8] * (every - 1) + [1.6]) * 40).basic == pytest.approx(0.8, rel=0.03)

@@ -7,8 +7,8 @@ import pytest
 
 from ecgmon.ecg.types import R_INDEX, WINDOW, Samples
 from ecgmon.errors import DataError
-from ecgmon.model.baseline import A_REFERENCES, A_SPREAD, BOOT, V_LEVEL, Baseline, room
-from ecgmon.model.learning import SECOND
+from ecgmon.model.baseline import A_REFERENCES, A_SPREAD, BOOT, OFTEN, V_LEVEL, Baseline, room
+from ecgmon.model.learning import IDLE, LEVEL_RANGE, SECOND
 from ecgmon.model.oddness import GUESS, LEAST_LEVEL, MOST_LEVEL, ScoreSettings, advance, prepare
 from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, K, measure
 
@@ -29,6 +29,7 @@ def judge(
     early: float = 0.0,
     error: float = 0.0,
     settings: ScoreSettings | None = None,
+    rr: float | None = None,
 ) -> float:
     """Score a window as the template alone would, plus ``error`` mV of made-up reconstruction error."""
     x = np.empty(WINDOW, np.float32)
@@ -37,7 +38,8 @@ def judge(
     raw, z = np.empty(K), np.empty(K)
     measure(x, restored + np.float32(error), SHAPES, early, raw)
     rule = (settings or ScoreSettings()).rule()
-    return advance(baseline.state, GUESS.parts, GUESS.level, rule, COMPLEX, x, raw, which, z)[0]
+    interval = 0.8 * np.exp(-early) if rr is None else rr
+    return advance(baseline.state, GUESS.parts, GUESS.level, rule, COMPLEX, x, interval, raw, which, z)[0]
 
 
 def warmed(beats: int = 64) -> Baseline:
@@ -108,6 +110,59 @@ def test_a_second_shape_that_comes_early_is_never_known(early: float) -> None:
     scores = [judge(baseline, beat(width=9.0, size=1.3), early=early) for _ in range(200)]
     assert min(scores) > 2.0
     assert baseline.references == 1
+
+
+@pytest.mark.parametrize("rate", [120, 150, 180, 220])
+def test_a_tachycardia_is_odd_to_its_end(rate: int) -> None:
+    """Its rhythm soon is the basic one, as the frontend sees it; the baseline remembers the one before."""
+    baseline = warmed(200)
+    scores = [judge(baseline, beat(width=9.0, size=1.3), early=0.0, rr=60 / rate) for _ in range(350)]
+    assert min(scores) > 2.0
+    assert baseline.references == 1
+
+
+def test_a_second_shape_whose_interval_is_not_known_is_never_known() -> None:
+    baseline = warmed()
+    nan = float("nan")
+    assert min(judge(baseline, beat(width=9.0, size=1.3), early=nan, rr=nan) for _ in range(200)) > 1.8
+    assert baseline.references == 1
+
+
+@pytest.mark.parametrize("every", [2, 10, 30])
+def test_late_extrasystoles_and_a_short_run_of_them_are_never_known(every: int) -> None:
+    baseline = warmed()
+    for i in range(900):
+        judge(baseline, beat(width=9.0, size=1.3) if i % every == 0 else beat(), rr=0.76)
+    for _ in range(11):
+        judge(baseline, beat(width=9.0, size=1.3))
+    judge(baseline, beat())
+    assert baseline.references == 1
+
+
+def test_a_second_reference_that_is_not_met_any_more_is_given_up() -> None:
+    baseline = warmed()
+    for _ in range(100):
+        judge(baseline, beat(width=9.0, size=1.3))
+    assert baseline.references == 2
+    for _ in range(int(IDLE) + OFTEN + 1):
+        judge(baseline, beat())
+    assert baseline.references == 1
+
+
+def test_windows_that_are_not_finite_teach_nothing() -> None:
+    baseline = warmed()
+    for _ in range(50):
+        judge(baseline, np.full(WINDOW, np.nan, np.float32))
+    judge(baseline, beat(), rr=float("inf"))
+    assert np.isfinite(baseline.state).all()
+    assert judge(baseline, beat()) < 1.0
+
+
+def test_the_level_of_a_very_clean_stream_recovers() -> None:
+    baseline = warmed()
+    for _ in range(5000):
+        judge(baseline, baseline.reference())
+    assert baseline.state[V_LEVEL] >= GUESS.level / LEVEL_RANGE
 
 
 def test_scattered_odd_shapes_are_never_known() -> None:
