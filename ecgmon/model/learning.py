@@ -7,8 +7,8 @@
   Beats that are odd in shape but come in time are gathered in a candidate; when two dozen of them are alike
   and nearly all beats of that moment lie on it, it becomes the second reference. "In time" is not early in
   the rhythm of the moment, and no faster than 100 a minute. Extrasystoles come early or scattered, a
-  tachycardia too fast, and neither gets there. The price: a ventricular rhythm below 100 a minute is called odd for its
-  first half minute or so, and then known.
+  tachycardia too fast, and neither gets there. The price: a ventricular rhythm below 100 a minute is called
+  odd for its first half minute or so, and then known.
   A second reference that is not met any more is given up.
 * If next to nothing is accepted for several hundred beats, the rhythm has changed for good, and the baseline
   starts anew.
