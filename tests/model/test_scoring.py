@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
-from ecgmon.ecg.types import Beat
+from ecgmon.ecg.types import R_INDEX, WINDOW, Beat
 from ecgmon.errors import BundleError, EcgmonError
 from ecgmon.model.autoencoders import ConvSettings, build
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import load
 from ecgmon.model.dataset import RecordBeats
-from ecgmon.model.oddness import GUESS
+from ecgmon.model.oddness import GUESS, SD
 from ecgmon.model.parts import REGIONS
 from ecgmon.model.scoring import Judge, Restorer, Scorer, fit_scoring, judge_records, reference_pairs
 
@@ -52,6 +52,29 @@ def test_scores_do_not_depend_on_how_beats_were_batched(
 ) -> None:
     beats = [beat for beat in record.beats if beat.good][:400]
     np.testing.assert_allclose(scores(restorer, beats, cut), scores(restorer, beats), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 50])
+def test_nor_when_a_second_reference_comes_or_the_baseline_starts_anew(record: RecordBeats, cut: int) -> None:
+    """Three hundred normal beats, two hundred wide ones in time, then noise until nothing is accepted."""
+    rng = np.random.default_rng(0)
+    usual = [b for b, label in zip(record.beats, record.labels, strict=True) if b.good and label == "N"]
+    wide = np.clip(np.arange(WINDOW) // 2 + R_INDEX // 2, 0, WINDOW - 1)
+    beats = [replace(beat, rr=0.8, rr_local=0.8) for beat in usual[:300]]
+    beats += [replace(beat, window=beat.window[wide], rr=0.8, rr_local=0.8) for beat in usual[:200]]
+    noise = rng.normal(0, 1, (700, WINDOW)).astype(np.float32)
+    beats += [replace(usual[0], window=window, rr=0.8, rr_local=0.8) for window in noise]
+    judge, baseline = Judge(None, GUESS, "centred"), Baseline()
+    found = [dict(judge.judge([(beat, baseline)]))[0].score for beat in beats[:500]]
+    assert baseline.references == 2
+    found += [dict(judge.judge([(beat, baseline)]))[0].score for beat in beats[500:]]
+    assert baseline.accepted < 200
+    np.testing.assert_array_equal(scores(None, beats, cut), found)
+
+
+def test_a_rhythm_without_any_change_has_statistics_all_the_same(record: RecordBeats) -> None:
+    even = replace(record, beats=[replace(beat, rr=0.8, rr_local=0.8) for beat in record.beats])
+    assert fit_scoring(None, [even], "centred").parts[SD].min() > 0
 
 
 def test_streams_side_by_side_do_not_touch_each_other(restorer: Restorer, record: RecordBeats) -> None:
