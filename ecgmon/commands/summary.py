@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecgmon.evaluation.table import columns
-from ecgmon.model.calibration import CalibrationInfo
+from ecgmon.model.calibration import ALERTS, CalibrationInfo
 from ecgmon.model.realised import RealisedRate, Spread
 
 
@@ -24,7 +24,7 @@ def calibration_lines(info: CalibrationInfo | None) -> list[str]:
         "",
         *_requests(info),
     ]
-    if info.held_out is not None and info.held_out.alerts is not None:
+    if info.held_out is not None and info.unit == ALERTS:
         lines += ["", *_promises(info.held_out.false_positives)]
     return lines
 
@@ -46,7 +46,8 @@ def _how_held_out(info: CalibrationInfo) -> str:
 def _requests(info: CalibrationInfo) -> list[str]:
     """Each request: the threshold it gets, what that realised here, and on patients held out."""
     held = info.held_out
-    known = {} if held is None else {row.requested: row for row in held.alerts or held.false_positives}
+    rows = None if held is None else held.alerts if info.unit == ALERTS else held.false_positives
+    known = {row.requested: row for row in rows or ()}
     table = [["requested", "here", *(SPREAD if known else ()), "threshold (p)"]]
     for row in info.table:
         cells = [f"{row.requested:.3g}", f"{row.realised:.3g}"]

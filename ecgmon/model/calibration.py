@@ -75,7 +75,8 @@ class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unit`` is what requested and realised count. ``requested`` is None where no rate was asked for: the
     threshold is the one of the best F-beta. ``realised`` and ``table`` are of the calibration data itself,
-    ``held_out`` of patients left out in turn; None where there were too few to leave any out.
+    ``held_out`` of patients left out in turn, None where there were too few to leave any out. ``hours`` are
+    all that was scored; rates count those of normal beats among them.
     """
 
     method: str
@@ -135,6 +136,12 @@ class Calibration:
         if not 0 < info.threshold <= 1:
             raise ValueError(f"calibration threshold {info.threshold:g} is no probability above 0")
         return cls(info, survival, grid.astype(np.float64), rates.astype(np.float64))
+
+
+def requests(unit: str, settings: CalibrationSettings) -> list[float]:
+    """What is compared in ``unit``: :data:`TABLE`, and the request itself where there is one."""
+    own = settings.false_alerts_per_hour if unit == ALERTS else settings.false_positive_rate
+    return sorted({*TABLE[unit]} if settings.method == "f-beta" else {*TABLE[unit], own})
 
 
 def chosen(grid: FloatArray, rates: FloatArray, requested: float) -> float:

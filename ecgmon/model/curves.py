@@ -11,7 +11,15 @@ from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
 from ecgmon.model.calibration import CalibrationSettings
 from ecgmon.model.extremes import FloatArray, Survival, fit_survival
-from ecgmon.model.false_alerts import ScoredRecord, false_alerts_by_patient, in_flutter, labelled, scored
+from ecgmon.model.false_alerts import (
+    FEWEST_NORMAL,
+    ScoredRecord,
+    false_alerts_by_patient,
+    in_flutter,
+    labelled,
+    normal_hours,
+    scored,
+)
 
 GRID: FloatArray = np.logspace(-7, -0.3, 135)
 """Thresholds tried, as p-values."""
@@ -54,8 +62,17 @@ def fit_normal(
 def alert_rates(
     records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], rule: EpisodeSettings
 ) -> tuple[FloatArray, FloatArray]:
-    """False alerts per hour at each threshold of :data:`GRID`, made never to decrease: [g] the mean over
-    patients, [g] its standard error (0 for a single patient)."""
+    """False alerts per hour at each threshold of :data:`GRID`, made never to decrease: [g] the mean over the
+    patients who have :func:`~ecgmon.model.false_alerts.normal_hours`, [g] its standard error (0 for a single
+    one).
+
+    Raises :class:`EcgmonError` when there is no such patient.
+    """
+    if not normal_hours(records):
+        raise EcgmonError(
+            f"calibration: no patient has {100 * FEWEST_NORMAL:.0f} % normal beats with a score, so the rate "
+            "of false alerts cannot be told; use recordings with more normal beats"
+        )
     by_patient = [list(false_alerts_by_patient(records, p_values, float(t), rule).values()) for t in GRID]
     rates = np.array(by_patient, dtype=np.float64)  # [g, patients]
     n = rates.shape[1]

@@ -17,6 +17,9 @@ from ecgmon.model.extremes import FloatArray
 TOLERANCE = 0.150
 """How far from an alert's span an anomalous beat may lie and still make it true, s."""
 
+FEWEST_NORMAL = 0.1
+"""A patient with a smaller share of normal beats says nothing about false alerts: he can hardly raise one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRecord:
@@ -41,20 +44,23 @@ class ScoredRecord:
 def false_alerts_per_hour(
     records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], threshold: float, rule: EpisodeSettings
 ) -> float:
-    """False alerts at ``threshold`` per hour: the mean over patients."""
+    """False alerts at ``threshold`` per hour: the mean over the patients of :func:`false_alerts_by_patient`,
+    of whom there must be one."""
     return float(np.mean(list(false_alerts_by_patient(records, p_values, threshold, rule).values())))
 
 
 def false_alerts_by_patient(
     records: Sequence[ScoredRecord], p_values: Sequence[FloatArray], threshold: float, rule: EpisodeSettings
 ) -> dict[str, float]:
-    """False alerts at ``threshold`` per hour, for each patient.
+    """False alerts at ``threshold`` per hour of :func:`normal_hours`, for each patient who has some.
 
     An alert is false when no anomalous beat and no flutter lies within its span, 150 ms either way.
     """
-    alerts: dict[str, int] = {}
-    hours: dict[str, float] = {}
+    hours = normal_hours(records)
+    alerts = dict.fromkeys(hours, 0)
     for record, p in zip(records, p_values, strict=True):
+        if record.patient not in hours:
+            continue
         kept = scored(record)
         found = count_episodes(record.times[kept], p[kept] <= threshold, rule)
         start, end = found.onset - TOLERANCE, found.end + TOLERANCE
@@ -62,9 +68,32 @@ def false_alerts_by_patient(
         false = np.searchsorted(anomalies, start, "left") == np.searchsorted(anomalies, end, "right")
         for first, last in record.flutter:
             false &= (end < first) | (start > last)
-        alerts[record.patient] = alerts.get(record.patient, 0) + int(np.sum(false))
-        hours[record.patient] = hours.get(record.patient, 0.0) + record.hours
+        alerts[record.patient] += int(np.sum(false))
     return {patient: alerts[patient] / hours[patient] for patient in alerts}
+
+
+def normal_hours(records: Sequence[ScoredRecord]) -> dict[str, float]:
+    """Hours in which a false alert could be raised, for each patient: his hours times the share of his scored
+    beats that are normal or that no annotation knows, outside flutter.
+
+    Where nearly every beat is anomalous nearly no alert can be false. Such a patient counted in full would
+    add silent hours to the mean and loosen the threshold of those whose beats are normal. Patients of whom
+    less than :data:`FEWEST_NORMAL` is normal, or nothing is scored, are left out.
+    """
+    hours: dict[str, float] = {}
+    beats: dict[str, int] = {}
+    normal: dict[str, int] = {}
+    for record in records:
+        kept = scored(record)
+        quiet = kept & ~labelled(record, ANOMALOUS) & ~in_flutter(record)
+        hours[record.patient] = hours.get(record.patient, 0.0) + record.hours
+        beats[record.patient] = beats.get(record.patient, 0) + int(kept.sum())
+        normal[record.patient] = normal.get(record.patient, 0) + int(quiet.sum())
+    return {
+        patient: hours[patient] * normal[patient] / beats[patient]
+        for patient in hours
+        if normal[patient] > 0 and normal[patient] >= FEWEST_NORMAL * beats[patient]
+    }
 
 
 def best_f_beta(p_values: FloatArray, anomalous: NDArray[np.bool_], beta: float) -> float:

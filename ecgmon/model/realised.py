@@ -41,7 +41,7 @@ class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
     """What a calibration realised on patients that it was not made from.
 
     ``groups`` is how often patients were left out; each of ``patients`` was left out once. ``alerts`` is None
-    for windows without time.
+    for windows without time, and where no rate was requested (``f-beta``).
     """
 
     groups: int

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections.abc import Callable
@@ -14,7 +15,14 @@ from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
 from ecgmon.model.calibrating import calibrate, calibrate_windows
 from ecgmon.model.calibration import Calibration, CalibrationSettings, Method
-from ecgmon.model.false_alerts import ScoredRecord, best_f_beta, false_alerts_per_hour
+from ecgmon.model.extremes import FloatArray
+from ecgmon.model.false_alerts import (
+    ScoredRecord,
+    after_learning,
+    best_f_beta,
+    false_alerts_per_hour,
+    normal_hours,
+)
 
 
 def stream(
@@ -55,10 +63,12 @@ def test_a_margin_leaves_room_for_patients_that_are_not_there() -> None:
     assert careful.threshold_for(5.0) == careful.threshold
 
 
-def test_a_single_patient_has_no_margin() -> None:
+def test_a_single_patient_has_no_margin_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     one = PATIENTS[:1]
     exact = calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0, margin=0))
+    assert "margin" not in caplog.text
     assert calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0)).threshold == exact.threshold
+    assert "no margin could be taken" in caplog.text
 
 
 def _false(record: ScoredRecord, p: np.ndarray[tuple[int], np.dtype[np.float64]], threshold: float) -> float:
@@ -86,6 +96,12 @@ def test_table_rises_and_stays_within_each_request() -> None:
     assert all(a.threshold <= b.threshold for a, b in pairwise(table))
 
 
+def _count(records: list[ScoredRecord], p: list[FloatArray], rule: EpisodeSettings) -> float:
+    """False alerts of one patient at a threshold of 0.01."""
+    (hours,) = normal_hours(records).values()
+    return round(false_alerts_per_hour(records, p, 0.01, rule) * hours, 6)
+
+
 def test_alert_is_false_unless_an_anomalous_beat_lies_within_150_ms_of_its_span() -> None:
     times = np.arange(1.0, 201.0)
     p = np.ones(200)
@@ -101,7 +117,7 @@ def test_alert_is_false_unless_an_anomalous_beat_lies_within_150_ms_of_its_span(
             list(np.array(["N"] * 200 + ["V"])[order]),
             2.0,
         )
-        return false_alerts_per_hour([record], [np.array([*p, 1.0])[order]], 0.01, rule) * 2.0
+        return _count([record], [np.array([*p, 1.0])[order]], rule)
 
     assert rate(150.0) == 3  # the anomaly is far from all three
     assert rate(21.5) == 2
@@ -118,7 +134,7 @@ def test_an_alert_that_touches_flutter_is_not_false() -> None:
 
     def rate(*flutter: tuple[float, float]) -> float:
         record = ScoredRecord("a", times, np.ones(200), ["N"] * 200, 1.0, flutter)
-        return false_alerts_per_hour([record], [p], 0.01, EpisodeSettings())
+        return _count([record], [p], EpisodeSettings())
 
     assert rate() == rate((30.0, 50.0)) == 2
     assert rate((23.149, 25.0)) == 1
@@ -137,6 +153,39 @@ def test_rate_is_the_mean_over_patients_not_over_hours() -> None:
     assert false_alerts_per_hour([quiet, loud], [np.ones(100), p], 0.01, EpisodeSettings()) == pytest.approx(
         0.5
     )
+
+
+def test_an_hour_counts_with_the_share_of_its_beats_that_are_normal() -> None:
+    times = np.arange(1.0, 101.0)
+    p = np.ones(100)
+    p[10:13] = 0.001
+    scores = np.ones(100)
+    scores[90:] = np.nan  # not scored: no part of the share
+    half = ScoredRecord("half", times, scores, ["N"] * 15 + ["V"] * 45 + [""] * 30 + ["V"] * 10, 4.0)
+    assert normal_hours([half]) == {"half": 2.0}
+    assert false_alerts_per_hour([half], [p], 0.01, EpisodeSettings()) == 0.5
+    fluttering = dataclasses.replace(half, flutter=[(61.0, 90.0)])
+    assert normal_hours([fluttering, dataclasses.replace(half, hours=2.0)]) == {"half": 2.0}  # 60 of 180
+
+
+def test_patients_whose_beats_are_nearly_all_anomalous_do_not_move_the_threshold() -> None:
+    sick = [
+        dataclasses.replace(stream(name, odd_share=0), labels=["V"] * (3000 - normal) + ["N"] * normal)
+        for name, normal in (("v1", 0), ("v2", 0), ("v3", 200))
+    ]
+    settings = CalibrationSettings(method="quantile", false_alerts_per_hour=5.0)
+    alone, joined = calibrate(PATIENTS, settings), calibrate([*PATIENTS, *sick[:2]], settings)
+    assert joined.threshold == alone.threshold
+    np.testing.assert_array_equal(joined.rates, alone.rates)
+    assert joined.info.realised == alone.info.realised
+    mine, theirs = (c.info.held_out for c in (alone, joined))
+    assert mine is not None
+    assert theirs is not None
+    assert theirs.alerts is not None
+    assert [row.patients and row.patients.n for row in theirs.alerts] == [len(PATIENTS)] * len(theirs.alerts)
+    assert "v3" not in normal_hours([*PATIENTS, *sick])
+    with pytest.raises(EcgmonError, match="no patient has 10 % normal beats"):
+        calibrate(sick, settings)
 
 
 def test_conformal_gives_patients_the_same_weight_and_quantile_gives_it_to_beats() -> None:
@@ -222,12 +271,29 @@ def test_request_that_the_hours_cannot_show_is_said_so(caplog: pytest.LogCapture
     assert calibration.info.realised == 0
 
 
+def test_with_a_margin_more_hours_are_needed_to_tell_a_request_from_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    later = [after_learning(record, 300) for record in PATIENTS]
+    once = 1 / sum(normal_hours(later).values())  # one alert in all normal hours
+    for times, margin, told in ((1.01, 0, True), (0.99, 0, False), (2.01, 1, True), (1.99, 1, False)):
+        caplog.clear()
+        calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=times * once, margin=margin))
+        assert ("cannot be told from none" in caplog.text) != told
+
+
 def test_windows_get_the_share_that_was_asked_for() -> None:
     rng = np.random.default_rng(0)
     odd = rng.random(5000) < 0.1
     scores = rng.gamma(2, size=5000) + 5 * odd
     calibration = calibrate_windows(scores, odd, None, CalibrationSettings(false_positive_rate=0.05))
     assert calibration.info.realised == pytest.approx(0.05, abs=0.002)
+    rows = {row.requested: row for row in calibration.info.table}
+    assert rows[0.05].realised == calibration.info.realised
+    normal = calibration.p_value(scores[~odd])
+    for share, row in rows.items():
+        assert row.threshold == share
+        assert row.realised == np.mean(normal <= share)
     fresh = calibration.p_value(rng.gamma(2, size=20_000))
     assert np.mean(fresh <= calibration.threshold) == pytest.approx(0.05, abs=0.01)
 
@@ -289,6 +355,10 @@ def test_recordings_that_end_while_learning_are_left_out_and_named(caplog: pytes
 
 
 def test_f_beta_claims_no_rate() -> None:
-    assert calibrate(PATIENTS, CalibrationSettings(method="f-beta")).info.requested is None
+    info = calibrate(PATIENTS, CalibrationSettings(method="f-beta", false_alerts_per_hour=3.0)).info
+    assert info.requested is None
+    assert info.held_out is not None
+    assert info.held_out.alerts is None
+    assert 3.0 not in [row.requested for row in info.table]
     scores, odd = PATIENTS[0].scores, np.array(PATIENTS[0].labels) == "V"
     assert calibrate_windows(scores, odd, None, CalibrationSettings(method="f-beta")).info.requested is None

@@ -98,7 +98,7 @@ def test_detections_that_no_annotation_knows_count_as_normal_and_flutter_does_no
     assert (quiet.n, quiet.max < 0.1) == (4, True)
     alerts = row(found.alerts, 10.0).patients
     assert alerts is not None
-    assert (alerts.n, alerts.max < 20) == (5, True)
+    assert (alerts.n, alerts.max < 20) == (4, True)
 
 
 def test_recordings_of_one_patient_are_left_out_together() -> None:
