@@ -46,7 +46,7 @@ from ecgmon.model.baseline import (
 )
 from ecgmon.model.parts import RHYTHM, Floats, K
 
-ACCEPT: Final = 1.8
+ACCEPT: Final = 1.6
 """A beat with a higher plain score does not enter the baseline; chosen on DS1, folds by patient, like all
 below."""
 TOO_EARLY: Final = 2.5
