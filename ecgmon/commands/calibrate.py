@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ecgmon import config
+from ecgmon.commands.numbers import number
 from ecgmon.commands.output import writable_folder
 from ecgmon.commands.recordings import folder_name, labelled, name_of, patients_of, resolve, trained_on
 from ecgmon.commands.scored_records import LEAD_HELP, stream_bundle
@@ -41,13 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle to write")
     parser.add_argument(
         "--false-alerts-per-hour",
-        type=float,
+        type=number,
         metavar="R",
         help="false alerts per stream and hour that are acceptable; default: as in the model",
     )
     parser.add_argument(
         "--false-positive-rate",
-        type=float,
+        type=number,
         metavar="R",
         help="for single windows: share of normal ones that may be called odd; default: as in the model",
     )
@@ -61,15 +62,11 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out
     if out.is_dir():
         raise UsageError(f"{out}: is a folder; --out names a file")
+    if not (args.data.is_dir() or args.data.is_file()):
+        raise UsageError(f"{args.data}: no such file or folder; name WFDB records or a CSV")
     bundle = stream_bundle(args.model) if args.data.is_dir() else bundles.load(args.model)
     settings = _settings(bundle, args)
-    if args.data.is_file():
-        result = _windows(bundle, args, settings)
-    elif args.data.is_dir():
-        result = _recordings(bundle, args, settings)
-    else:
-        raise UsageError(f"{args.data}: no such file or folder; name WFDB records or a CSV")
-    writable_folder(out.parent)
+    result = (_recordings if args.data.is_dir() else _windows)(bundle, args, settings)
     result.save(out)
     metadata = result.metadata
     for line in calibration_lines(
@@ -97,11 +94,12 @@ def _settings(bundle: Bundle, args: argparse.Namespace) -> CalibrationSettings:
 
 def _recordings(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSettings) -> Bundle:
     paths = resolve(args.data, args.records, args.exclude)
+    writable_folder(args.out.parent)
     known = trained_on(bundle.metadata.data, args.data, paths)
     if known:
         log.warning(
-            "the model was trained on %s: its scores there are low, and new patients will raise more false "
-            "alerts than requested",
+            "the model was trained on patients of %s: its scores there are low, and new patients will raise "
+            "more false alerts than requested",
             ", ".join(known),
         )
     patients = patients_of([name_of(path, args.data) for path in paths], {})
@@ -123,6 +121,7 @@ def _windows(bundle: Bundle, args: argparse.Namespace, settings: CalibrationSett
         raise UsageError(
             f"{args.model}: made for windows of layout '{bundle.layout}', and those of a CSV have 'kachuee'"
         )
+    writable_folder(args.out.parent)
     windows = read_windows(args.data)
     odd = np.zeros(len(windows.x), np.bool_) if windows.labels is None else windows.labels != 0
     result = calibrated_windows(bundle, windows.x, odd, settings)

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 
 from ecgmon import config
+from ecgmon.commands.numbers import whole
 from ecgmon.commands.recordings import BeatsFrom, folder_name, name_of, patients_of
 from ecgmon.commands.training_data import TrainSettings, read_recordings
 from ecgmon.errors import DataError, UsageError
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def count(text: str) -> int:
     """The value of ``--folds``."""
-    value = int(text)
+    value = whole(text)
     if value < 2:
         raise argparse.ArgumentTypeError("must be at least 2")
     return value

@@ -54,7 +54,7 @@ def prepare(args: argparse.Namespace, records: Sequence[Path]) -> GivenModel:
     seen = trained_on(bundle.metadata.data, args.data, records)
     if seen:
         log.warning(
-            "the model was trained on %s: the figures there are better than those of new patients",
+            "the model was trained on patients of %s: figures there are better than those of new patients",
             ", ".join(seen),
         )
     return GivenModel(args.model, bundle, records, seen, args.lead or "0", args.beats or "own")

@@ -95,11 +95,16 @@ def patients_of(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str
     """
     patients = {}
     for name in names:
-        path = PurePosixPath(name)
-        twin = path.with_name(SAME_PATIENT[path.name]).as_posix() if path.name in SAME_PATIENT else name
+        twin = _heart(name)
         one = twin if twin in names else name
         patients[name] = given.get(name, given.get(one, one))
     return patients
+
+
+def _heart(name: str) -> str:
+    """The first of the records that are, by name, of the same heart as ``name``."""
+    path = PurePosixPath(name)
+    return path.with_name(SAME_PATIENT[path.name]).as_posix() if path.name in SAME_PATIENT else name
 
 
 def name_of(record: Path, data: Path) -> str:
@@ -114,12 +119,12 @@ def folder_name(data: Path) -> str:
 
 
 def trained_on(known: DataInfo, data: Path, records: Iterable[Path]) -> list[str]:
-    """Those of ``records`` that the model learned from, or stopped its training by: of a name among its
-    patients, in a folder named like the one it was trained on."""
+    """Those of ``records`` whose patients the model learned from, or stopped its training by: of a name among
+    its patients, or of one heart with one of them, in a folder named like the one it was trained on."""
     if folder_name(data) != known.source:
         return []
-    seen = {*known.train, *known.validation}
-    return [name for record in records if (name := name_of(record, data)) in seen]
+    seen = {_heart(patient) for patient in (*known.train, *known.validation)}
+    return [name for record in records if _heart(name := name_of(record, data)) in seen]
 
 
 @contextmanager

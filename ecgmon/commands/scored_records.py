@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgmon.commands.numbers import number
 from ecgmon.commands.recordings import CHUNK_SECONDS, naming
 from ecgmon.ecg.noise import Mixer
 from ecgmon.errors import BundleError
@@ -89,7 +90,7 @@ def scored(name: str, result: StreamResult, truth: Reference) -> Scored:
 
 
 def _rate(text: str) -> float:
-    value = float(text)
+    value = number(text)
     if not 0 < value <= MOST_ALERTS:
         raise argparse.ArgumentTypeError(f"must be above 0 and at most {MOST_ALERTS:g}")
     return value

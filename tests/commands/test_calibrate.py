@@ -77,7 +77,7 @@ def test_calibrating_on_patients_that_trained_is_warned_of(
         str(tmp_path / "x"),
     ]
     assert run(["calibrate", *words]) == 0
-    assert "the model was trained on 119:" in caplog.text
+    assert "the model was trained on patients of 119:" in caplog.text
 
 
 def test_measuring_on_patients_that_trained_is_warned_of(
@@ -85,7 +85,7 @@ def test_measuring_on_patients_that_trained_is_warned_of(
 ) -> None:
     words = ["--model", str(trained), "--data", str(mitdb), "--records", "119,105"]
     assert run(["evaluate", *words, "--json", "-"]) == 0
-    assert "the model was trained on 119:" in caplog.text
+    assert "the model was trained on patients of 119:" in caplog.text
     assert json.loads(capsys.readouterr().out)["data"]["seen_in_training"] == ["119"]
 
 
@@ -108,6 +108,36 @@ def test_requests_out_of_range_are_one_line(
     common = ["--model", str(trained), "--data", str(mitdb), "--out", str(tmp_path / "x")]
     assert run(["calibrate", *common, *words]) == 2
     assert f"{words[0]} {words[1]}: must be above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--false-alerts-per-hour", "--false-positive-rate"])
+def test_what_is_no_number_is_called_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    common = ["--model", "default", "--data", str(tmp_path), "--out", str(tmp_path / "x")]
+    with pytest.raises(SystemExit, match="2"):
+        run(["calibrate", *common, option, "few"])
+    assert f"{option}: 'few': must be a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--data", "nowhere"], ["--false-positive-rate", "2"], ["--records", "x"]])
+def test_no_folder_is_made_for_a_command_that_is_refused(
+    trained: Path, mitdb: Path, tmp_path: Path, words: list[str]
+) -> None:
+    out = tmp_path / "new" / "x.safetensors"
+    assert run(["calibrate", "--model", str(trained), "--data", str(mitdb), "--out", str(out), *words]) == 2
+    assert not out.parent.exists()
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(
+    trained: Path, mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    common = ["--model", str(trained), "--data", str(mitdb), "--out", str(tmp_path / "file" / "x")]
+    assert run(["calibrate", *common]) == 2
+    printed = capsys.readouterr()
+    assert "not a folder that can be written to" in printed.err
+    assert "reading" not in printed.err
 
 
 def test_requested_against_realised_on_patients_held_out_is_shown_and_kept(

@@ -86,6 +86,19 @@ def test_what_a_model_was_trained_on_is_known_by_name_and_folder(
     assert trained_on(known, folder.parent, [folder / "a"]) == []
 
 
+@pytest.mark.parametrize(("one", "other"), [("201", "202"), ("202", "201")])
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_the_second_record_of_a_heart_counts_as_trained_on(
+    mitdb: Path, one: str, other: str, part: str
+) -> None:
+    names = {"train": ["100"], "validation": ["101"]} | {part: ["103", one]}
+    known = DataInfo(
+        source=mitdb.name, lead="0", split_by="patient", train=names["train"], validation=names["validation"],
+        calibration=[], train_beats=1, validation_beats=1, calibration_beats=1,
+    )  # fmt: skip
+    assert trained_on(known, mitdb, [mitdb / "200", mitdb / other]) == [other]
+
+
 def test_ds2_is_the_split_of_the_literature(mitdb: Path) -> None:
     assert names(resolve(mitdb, "DS2")) == list(DS2)
     assert len(resolve(mitdb)) == 48
