@@ -22,7 +22,7 @@ def noise_parts(
 
     ``qrs=False`` as for :func:`ecgmon.evaluation.tally.tally`.
     """
-    promised = together([requested[name] for name in records])
+    promised = [requested[name] for name in records]
     parts = [spans(3600.0 * record.hours) for record in records.values()]
     noisy, clean = (
         _part(list(records.values()), [part[i] for part in parts], promised, qrs=qrs) for i in (0, 1)
@@ -31,10 +31,10 @@ def noise_parts(
 
 
 def _part(
-    records: Sequence[Scored], parts: Sequence[Sequence[Span]], requested: Requested, *, qrs: bool
+    records: Sequence[Scored], parts: Sequence[Sequence[Span]], requested: Sequence[Requested], *, qrs: bool
 ) -> Part:
     tallies = [tally(record, qrs=qrs, part=part) for record, part in zip(records, parts, strict=True)]
-    figures = summary(tallies, requested)
+    figures = summary(tallies, together(requested, tallies))
     scored = sum(len(each.beats.label) for each in tallies)
     annotated = scored + sum(len(each.beats.missed) + len(each.beats.not_good) for each in tallies)
     return Part(

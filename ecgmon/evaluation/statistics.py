@@ -29,11 +29,13 @@ class Requested(msgspec.Struct, frozen=True, kw_only=True):
     false_positive_rate     share of normal beats that it is meant to flag; for streams the threshold itself;
                             None where it was chosen by F-beta
     false_alerts_per_hour   that the threshold was chosen for; None where it was chosen otherwise
+    thresholds              lowest and highest, of several models whose ``threshold`` is but a mean
     """
 
     threshold: float
     false_positive_rate: float | None
     false_alerts_per_hour: float | None
+    thresholds: tuple[float, float] | None = None
 
 
 class Qrs(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +83,10 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     per_class_sensitivity: dict[str, float | None] | None
     threshold: float
     """p-value at or under which a beat is odd; comes from normal beats of other patients alone. Pooled over
-    recordings that several models judged: the mean of their thresholds."""
+    recordings that several models judged: the mean over recordings, a threshold that none of them was judged
+    at."""
+    thresholds: tuple[float, float] | msgspec.UnsetType = msgspec.UNSET
+    """Lowest and highest, only where recordings pooled were judged at different ones."""
     sensitivity: float | None
     """Flagged share of all anomalous beats, missed and unscored ones included."""
     specificity: float | None
@@ -90,11 +95,13 @@ class Beats(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the flagged beats that are anomalous."""
     f1: float | None
     requested_false_positive_rate: float | None
-    """The share of normal beats that the threshold is meant to flag."""
+    """The share of normal beats that the threshold is meant to flag; pooled over several models, the mean
+    weighted by the beats that the realised one counts."""
     realised_false_positive_rate: float | None
     """1 - specificity."""
     false_positive_rates: list[RealisedRate]
-    """The same at other thresholds than the one in force: what calibration promises of p-values."""
+    """The same at other thresholds than the one in force: what calibration promises of p-values. Their
+    ``patients`` is the spread over recordings."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,24 +172,31 @@ def evaluation(
 ) -> Evaluation:
     """Figures of each recording, with what was ``requested`` of it, and of all pooled."""
     records = {name: summary([tally], requested[name]) for name, tally in tallies.items()}
-    pooled = summary(list(tallies.values()), together([requested[name] for name in tallies]))
+    every = list(tallies.values())
+    pooled = summary(every, together([requested[name] for name in tallies], every))
     return Evaluation(
         qrs=pooled.qrs, beats=pooled.beats, alerts=pooled.alerts, records=records, model=model, data=data
     )
 
 
-def together(requested: Sequence[Requested]) -> Requested:
-    """What was requested of recordings pooled: the means over them; None where not all were given a rate."""
+def together(requested: Sequence[Requested], tallies: Sequence[Tally]) -> Requested:
+    """What was requested of recordings pooled, each with its tally.
 
-    def mean(values: list[float | None]) -> float | None:
-        return None if None in values else _mean(values)
-
+    The threshold is the mean over recordings. Rates are weighted by what they are rates of: the beats that
+    can be flagged falsely, and the hours. They are None where not all recordings were given one.
+    """
     if len(set(requested)) == 1:
         return requested[0]
+    thresholds = [r.threshold for r in requested]
+    low, high = min(thresholds), max(thresholds)
+    normal = [int((t.beats.label == "N").sum()) + len(t.beats.invented) for t in tallies]
     return Requested(
-        threshold=sum(r.threshold for r in requested) / len(requested),
-        false_positive_rate=mean([r.false_positive_rate for r in requested]),
-        false_alerts_per_hour=mean([r.false_alerts_per_hour for r in requested]),
+        threshold=sum(thresholds) / len(thresholds),
+        false_positive_rate=_weighted([r.false_positive_rate for r in requested], normal),
+        false_alerts_per_hour=_weighted(
+            [r.false_alerts_per_hour for r in requested], [t.hours for t in tallies]
+        ),
+        thresholds=(low, high) if low < high else None,
     )
 
 
@@ -240,6 +254,7 @@ def beat_statistics(tallies: Sequence[BeatTally], requested: Requested, *, class
         if classes
         else None,
         threshold=requested.threshold,
+        thresholds=msgspec.UNSET if requested.thresholds is None else requested.thresholds,
         sensitivity=sensitivity,
         specificity=specificity,
         ppv=ppv,
@@ -297,6 +312,16 @@ def _f1(true: int, false: int, missed: int) -> float | None:
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _weighted(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    """Mean of ``values``; None where one is missing or nothing weighs anything, unless all are the same."""
+    if len(set(values)) == 1:
+        return values[0]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return _ratio(sum(v * w for v, w in zip(known, weights, strict=True)), sum(weights))
 
 
 def _percentile(values: NDArray[np.float64], q: float) -> float | None:

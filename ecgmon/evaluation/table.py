@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -11,6 +13,12 @@ from ecgmon.evaluation.statistics import Alerts, Beats, Evaluation, Part, Qrs, S
 from ecgmon.model.realised import RealisedRate
 
 Cell = Callable[[Summary], str]
+
+WIDTH: Final = 120
+"""No line is longer."""
+
+TITLE: Final = 14
+"""Width of what stands before a line of facts."""
 
 
 def render(result: Evaluation) -> str:
@@ -42,6 +50,26 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def small(value: float | None) -> str:
+    """``value`` to three digits, be it ever so small; "-" where it is undefined."""
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def of_folds(beats: Beats) -> str:
+    """From which threshold to which, where recordings were judged at different ones; "" otherwise."""
+    if isinstance(beats.thresholds, msgspec.UnsetType):
+        return ""
+    return " to ".join(small(threshold) for threshold in beats.thresholds)
+
+
+def added_noise(result: Evaluation) -> str:
+    """Which noise was added at which signal-to-noise ratio, such as ``em 0 dB``; "" where none was."""
+    kinds = result.data.get("noise", {}).get("kinds", {})
+    return ", ".join(f"{kind} {level:g} dB" for kind, level in kinds.items())
+
+
 def _qrs(qrs: dict[str, Qrs] | None) -> str:
     if qrs is None:
         return ""
@@ -56,6 +84,7 @@ def _qrs(qrs: dict[str, Qrs] | None) -> str:
 
 def _beats(b: Beats) -> str:
     requested, realised = _rate(b.requested_false_positive_rate), _rate(b.realised_false_positive_rate)
+    span, least = of_folds(b), f"{b.threshold:.3g}"
     at = f"sensitivity {number(b.sensitivity)}, PPV {number(b.ppv)}, F1 {number(b.f1)}"
     facts = [
         [
@@ -64,10 +93,14 @@ def _beats(b: Beats) -> str:
         ],
         ["", f"{b.n_not_good} not scored because the signal was not good"],
         ["AUROC", f"{number(b.auroc)}; with missed, invented and unscored beats {number(b.auroc_strict)}"],
-        ["", f"mean of the recordings {number(b.mean_record_auroc)}"],
+        *(
+            [["", f"mean of the recordings {number(b.mean_record_auroc)}"]]
+            if b.mean_record_auroc is not None
+            else []
+        ),
         ["AUPRC", number(b.auprc)],
-        [f"p <= {b.threshold:.2g}", at],
-        ["false flags", f"requested {requested}, realised {realised} of the normal beats"],
+        ["thresholds", f"{at}, at each fold's own threshold ({span})"] if span else [f"p <= {least}", at],
+        ["false flags", f"requested {requested}, realised {realised} of normal and invented beats"],
     ]
     facts += _false_positives(b.false_positive_rates)
     if b.per_class_auroc is None or b.per_class_sensitivity is None:
@@ -79,9 +112,12 @@ def _beats(b: Beats) -> str:
 
 
 def _false_positives(rates: Sequence[RealisedRate]) -> list[list[str]]:
-    """One line for each p-value: what it realised over all normal beats, and how that spreads."""
+    """One line for each p-value: what it realised over all normal and invented beats, and how that spreads
+    over recordings. None where there is no such beat."""
     facts = []
     for rate in rates:
+        if rate.realised is None:
+            continue
         text = f"realised {_rate(rate.realised)} ({number(rate.ratio, 2)} times)"
         if rate.patients is not None and rate.patients.n > 1:
             s = rate.patients
@@ -95,17 +131,17 @@ def _false_positives(rates: Sequence[RealisedRate]) -> list[list[str]]:
 def _alerts(a: Alerts | None) -> str:
     if a is None:
         return ""
-    requested, realised = number(a.requested_false_per_hour, 3), number(a.false_per_hour, 3)
+    requested, realised = small(a.requested_false_per_hour), small(a.false_per_hour)
     found = f"{a.n_episodes_found} of {a.n_episodes} runs of three or more V beats raised one"
+    share = "" if a.episode_sensitivity is None else f" ({number(a.episode_sensitivity, 3)})"
     facts = [
         ["alerts", f"{a.n} in {a.hours:.2f} h, {a.n_false} of them false"],
         ["false an hour", f"requested {requested}, realised {realised}"],
-        ["episodes", f"{found} ({number(a.episode_sensitivity, 3)})"],
-        [
-            "",
-            f"after {number(a.median_delay_s, 1)} s (median), {number(a.p99_delay_s, 1)} s (99th percentile)",
-        ],
+        ["episodes", f"{found}{share}"],
     ]
+    if a.median_delay_s is not None:
+        delay = f"{number(a.median_delay_s, 1)} s (median), {number(a.p99_delay_s, 1)} s (99th percentile)"
+        facts.append(["", f"after {delay}"])
     if a.other_kinds:
         facts.append(["other alerts", ", ".join(f"{kind} {count}" for kind, count in a.other_kinds.items())])
     return _facts(facts)
@@ -115,12 +151,11 @@ def _noise(result: Evaluation) -> str:
     """With noise and without: how well beats are found, how many are judged, what is false."""
     if isinstance(result.noise, msgspec.UnsetType):
         return ""
-    kinds = ", ".join(f"{kind} {level:g} dB" for kind, level in result.data["noise"]["kinds"].items())
-    rows = [[f"noise: {kinds}", "hours", *(f"F1 {at}" for at in result.qrs or {})]]
+    rows = [["", "hours", *(f"F1 {at}" for at in result.qrs or {})]]
     rows[0] += ["beats", "analysed", "false alerts", "an hour"]
     for name, part in (("parts with noise", result.noise.noisy), ("parts without", result.noise.clean)):
         rows.append([name, *_noise_cells(part)])
-    return columns(rows)
+    return f"noise: {added_noise(result)}\n{columns(rows)}"
 
 
 def _noise_cells(part: Part) -> list[str]:
@@ -128,11 +163,17 @@ def _noise_cells(part: Part) -> list[str]:
     cells.append("-" if part.analysed_share is None else f"{100 * part.analysed_share:.1f} %")
     if part.alerts is None:
         return [*cells, "-", "-"]
-    return [*cells, str(part.alerts.n_false), number(part.alerts.false_per_hour, 3)]
+    return [*cells, str(part.alerts.n_false), small(part.alerts.false_per_hour)]
 
 
 def _facts(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"{title:<14}{text}" for title, text in rows)
+    lines: list[str] = []
+    for title, text in rows:
+        start, rest = f"{title:<{TITLE}}", " " * TITLE
+        lines += textwrap.wrap(
+            text, WIDTH, initial_indent=start, subsequent_indent=rest, break_on_hyphens=False
+        )
+    return "\n".join(lines)
 
 
 def _rate(value: float | None) -> str:
@@ -156,7 +197,7 @@ def _records(result: Evaluation) -> str:
         "AUPRC": lambda s: number(s.beats.auprc),
         "sens.": lambda s: number(s.beats.sensitivity, 3),
         "PPV": lambda s: number(s.beats.ppv, 3),
-        "false flags": lambda s: number(s.beats.realised_false_positive_rate),
+        "false flags": lambda s: small(s.beats.realised_false_positive_rate),
     }
     if result.alerts is not None:
         cells |= {
@@ -164,7 +205,8 @@ def _records(result: Evaluation) -> str:
             "false": lambda s: str(s.alerts.n_false) if s.alerts else "-",
             "episodes": lambda s: f"{s.alerts.n_episodes_found}/{s.alerts.n_episodes}" if s.alerts else "-",
         }
-    rows: Iterable[list[str]] = (
-        [name, *(cell(summary) for cell in cells.values())] for name, summary in result.records.items()
-    )
-    return columns([["record", *cells], *rows])
+    rows = [[cell(summary) for cell in cells.values()] for summary in result.records.values()]
+    values = columns([["", *cells], *(["", *row] for row in rows)])
+    room = WIDTH - max(len(line) for line in values.splitlines())
+    names = [name if len(name) <= room else f"...{name[3 - room :]}" for name in result.records]
+    return columns([["record", *cells], *([name, *row] for name, row in zip(names, rows, strict=True))])

@@ -15,6 +15,7 @@ from ecgmon.evaluation.alarms import Raised
 from ecgmon.evaluation.reference import Reference, reference
 from ecgmon.evaluation.statistics import Evaluation, Requested, evaluation, summary
 from ecgmon.evaluation.table import render
+from ecgmon.evaluation.table import small as shown
 from ecgmon.evaluation.tally import Scored, Tally, tally
 from ecgmon.sources.annotations import read_annotations
 
@@ -227,3 +228,49 @@ def test_the_table_shows_every_record_and_fits_a_terminal(perturbed: Evaluation)
     lines = render(perturbed).splitlines()
     assert [line.split()[0] for line in lines[-len(PERTURBED) :]] == list(PERTURBED)
     assert max(len(line) for line in lines) <= 120
+
+
+def test_pooled_over_folds_the_thresholds_are_told_and_the_request_is_weighted_by_beats() -> None:
+    """Ten seconds with seven normal or invented scored beats, and twice as much at another threshold."""
+    loose = Requested(threshold=0.4, false_positive_rate=0.4, false_alerts_per_hour=0.5)
+    truth = reference(np.arange(14, dtype=np.int64) * 360, ["N"] * 14, 360.0)
+    longer = tally(scored(truth, truth.t, np.full(14, 0.1)), learning=0.0, qrs_from=0.0)
+    result = evaluation({"a": small(), "b": longer}, {"a": REQUESTED, "b": loose}, model={}, data={})
+    assert result.beats.threshold == pytest.approx((0.01 + 0.4) / 2)
+    assert result.beats.thresholds == (0.01, 0.4)
+    assert result.beats.requested_false_positive_rate == pytest.approx((7 * 0.01 + 14 * 0.4) / 21)
+    assert result.alerts is not None
+    assert result.alerts.requested_false_per_hour == 0.5
+    tree = msgspec.json.decode(msgspec.json.encode(result))
+    assert tree["beats"]["thresholds"] == [0.01, 0.4]
+    assert "thresholds" not in tree["records"]["a"]["beats"]
+    text = render(result)
+    assert "at each fold's own threshold (0.01 to 0.4)" in text
+    assert "p <= 0.2" not in text
+
+
+def test_the_table_says_what_false_flags_are_of_and_leaves_out_what_there_is_none_of() -> None:
+    text = render(evaluation({"r": small()}, {"r": REQUESTED}, model={}, data={}))
+    assert "realised 28.6 % of normal and invented beats" in text
+    assert "after - s" not in text
+    truth = reference(np.array([360], dtype=np.int64), ["V"], 360.0)
+    lone = tally(scored(truth, truth.t, np.ones(1)), learning=0.0)
+    text = render(evaluation({"r": lone}, {"r": REQUESTED}, model={}, data={}))
+    assert "times" not in text
+    assert "p <= 0.001" not in text
+
+
+def test_long_names_and_many_kinds_of_alert_fit_a_terminal_too() -> None:
+    truth = reference(np.arange(9, dtype=np.int64) * 360, ["N"] * 9, 360.0)
+    alerts = [Raised(f"some-quite-long-kind-{i}", 1.0, 2.0, 3.0) for i in range(12)]
+    one = tally(scored(truth, truth.t, np.zeros(9), *alerts), learning=0.0, qrs_from=0.0)
+    names = ["ward/" * 20 + "100", "200"]
+    text = render(evaluation(dict.fromkeys(names, one), dict.fromkeys(names, REQUESTED), model={}, data={}))
+    assert max(len(line) for line in text.splitlines()) <= 120
+    assert "some-quite-long-kind-11 2" in text
+    assert text.splitlines()[-2].split()[0].endswith("ward/100")
+
+
+def test_small_rates_are_not_shown_as_nothing() -> None:
+    assert (shown(0.0000123), shown(0.0), shown(0.5)) == ("1.23e-05", "0", "0.5")
+    assert (shown(1234.5), shown(None)) == ("1234", "-")
