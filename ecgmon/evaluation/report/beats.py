@@ -12,6 +12,7 @@ from matplotlib.ticker import MultipleLocator
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW
 from ecgmon.evaluation.report.examples import Example
 from ecgmon.evaluation.report.style import Picture, colour, draw
+from ecgmon.model.parts import REGIONS
 
 WIDTH = 3.7
 
@@ -19,17 +20,32 @@ LEAST_SPAN = 2.0
 """Height of the smallest picture, mV: a small wave is to look small."""
 
 
+def scored_span(example: Example) -> tuple[int, int]:
+    """First sample that the score reads, and the first behind: of a ready window all are read."""
+    if not example.record:
+        return 0, WINDOW
+    spans = [(int(first), int(end)) for first, end in REGIONS[example.layout] if end > first]
+    return min(first for first, _ in spans), max(end for _, end in spans)
+
+
 def beat_picture(name: str, example: Example, why: str) -> Picture:
     """``example``, chosen for ``why`` (``extreme`` or ``random``), with axes in s and mV; windows of the
     layout ``kachuee`` have no millivolts and begin at the R-peak."""
     begin = -R_INDEX if example.layout == "centred" else 0
     t = np.arange(begin, begin + WINDOW) / FS
+    first, end = scored_span(example)
     lines = [*_title(example), *textwrap.wrap(_evidence(example), 56)]
 
     def paint(figure: Figure) -> None:
         axes: Axes = figure.add_subplot()
         window, restored = example.window, example.reconstruction
-        axes.fill_between(t, window, restored, color=colour("error"), alpha=0.3, linewidth=0, label="error")
+        axes.fill_between(
+            t[first:end], window[first:end], restored[first:end], color=colour("error"), alpha=0.3,
+            linewidth=0, label="error",
+        )  # fmt: skip
+        for edge, inside in ((first, first > 0), (end - 1, end < WINDOW)):
+            if inside:
+                axes.axvline(float(t[edge]), color=colour("muted"), linewidth=0.7, alpha=0.7, zorder=1)
         if example.reference is not None:
             axes.plot(
                 t, example.reference, color=colour("muted"), linewidth=1.0, linestyle=(0, (1, 1.5)),
@@ -51,11 +67,14 @@ def beat_picture(name: str, example: Example, why: str) -> Picture:
 
     top = 0.12 + 0.155 * len(lines)
     title = ", ".join(_title(example))
-    error = float(np.sqrt(np.mean((example.window - example.reconstruction).astype(np.float64) ** 2)))
+    errors = (example.window - example.reconstruction)[first:end].astype(np.float64)
+    error = float(np.sqrt(np.mean(errors**2)))
+    where = f"from {t[first]:.3f} to {t[end - 1]:.3f} s, which is scored, "
     unit = " mV" if example.layout == "centred" else ""
     return draw(
         name, (WIDTH, 2.45 + top), (0.6, 0.68, 0.1, top), paint,
-        alt=f"{title}: recorded beat and its reconstruction, root mean square error {error:.3g}{unit}. "
+        alt=f"{title}: recorded beat and its reconstruction; {where}"
+        f"their difference has a root mean square of {error:.3g}{unit}. "
         f"{_evidence(example)}",
         caption="one of the most extreme" if why == "extreme" else "drawn at random",
     )  # fmt: skip

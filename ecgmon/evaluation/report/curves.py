@@ -115,7 +115,7 @@ def roc_picture(drawn: Sequence[Curve]) -> Picture:
         _legend(figure, axes, "area under the curve")
 
     caption = (
-        "Share of the anomalous beats that would be flagged against the share of the normal ones, at every "
+        "Share of the scored anomalous beats flagged against that of the scored normal ones, at every "
         "possible threshold; further to the upper left is better, the dotted diagonal is chance. The ring is "
         "the threshold in force; it lies off the curve where recordings have thresholds of their own. Over "
         "beats that have an annotation and a score."
@@ -132,11 +132,12 @@ def low_roc_picture(drawn: Sequence[Curve]) -> Picture:
         least = 10 ** np.floor(np.log10(1 / max(len(curve.normal) for curve in drawn)))
         axes.set(xscale="log", xlim=(max(float(least), 1e-5), 1.0), ylim=(-0.01, 1.02))
         axes.grid(visible=True, which="minor", color=colour("grid-fine"))
-        _legend(figure, axes, "flagged at the threshold")
+        _legend(figure, axes, "flagged, of the scored beats")
 
     caption = (
         "The same curves with the false positive rate on a log axis: what is gained where few normal beats "
-        "are flagged. Rings mark the threshold; a ring is missing where no normal beat was flagged at all."
+        "are flagged. Rings mark the threshold, with shares "
+        "of the scored beats; a ring is missing where no normal beat was flagged at all."
     )
     alt = _alt("ROC curves on a log axis", drawn, _at)
     return draw("roc-low", SIZE, MARGINS, paint, alt=alt, caption=caption)
@@ -161,9 +162,10 @@ def precision_recall_picture(drawn: Sequence[Curve]) -> Picture:
         _legend(figure, axes, "average precision")
 
     caption = (
-        "Share of the flagged beats that are anomalous, against the share of the anomalous beats that are "
-        "flagged, at every threshold; further to the upper right is better. Precision depends on how common "
-        "a class is: a rare one has a low curve also where its ROC curve is high. The ring is the threshold."
+        "Share of the flagged beats that are anomalous, against the share of the scored anomalous beats that "
+        "are flagged, at every threshold; further to the upper right is better. Precision depends on how "
+        "common a class is: a rare one has a low curve also where its ROC curve is high. The ring is the "
+        "threshold."
     )
     alt = _alt("Precision-recall curves", drawn, _ap)
     return draw("precision-recall", SIZE, MARGINS, paint, alt=alt, caption=caption)
@@ -219,11 +221,11 @@ def _ap(curve: Curve) -> str:
 
 def _at(curve: Curve) -> str:
     false, true = curve.operating_point
-    return f"{100 * true:.1f} % flagged at {100 * false:.2f} % of the normal beats"
+    return f"{100 * true:.1f} % of the scored beats flagged at {100 * false:.2f} % of the scored normal ones"
 
 
 def _alt(what: str, drawn: Sequence[Curve], value: Callable[[Curve], str]) -> str:
     parts = ", ".join(f"{_name(curve)} {value(curve)}" for curve in drawn)
     false, true = drawn[0].operating_point
-    at = f"at the threshold {100 * true:.1f} % of the anomalous and {100 * false:.2f} % of the normal beats"
-    return f"{what}, number of beats in brackets: {parts}; {at} are flagged"
+    at = f"{100 * true:.1f} % of the scored anomalous and {100 * false:.2f} % of the scored normal beats"
+    return f"{what}, number of beats in brackets: {parts}; at the threshold {at} are flagged"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from ecgmon.evaluation.reference import Reference, Span
 from ecgmon.evaluation.report.ec57 import Row, row
 from ecgmon.evaluation.report.examples import UNCOUNTED, Example, Group, classes, collect
 from ecgmon.evaluation.tally import LEARNING, BeatTally, Scored, Tally
+
+PACED: Final = frozenset({"102", "104", "107", "217"})
+"""Recordings of the MIT-BIH Arrhythmia Database from patients with pacemakers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +40,12 @@ class Trace:
     wrong: NDArray[np.bool_]
     bad: Sequence[Span]
     learning: float = LEARNING
+
+    @property
+    def paced(self) -> bool:
+        """Whether this is one of :data:`PACED`: by its name, and because most beats are of class Q, where
+        paced ones are counted; another database may have the same names."""
+        return self.name.rpartition("/")[2] in PACED and float(np.mean(self.truth.label == "Q")) > 0.5
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.evaluation.statistics import Evaluation
-from ecgmon.evaluation.table import number
+from ecgmon.evaluation.table import added_noise, number, of_folds, small
 from ecgmon.evaluation.tally import BeatTally
 
 Fact = tuple[str, str, str]
@@ -19,8 +19,14 @@ Fact = tuple[str, str, str]
 
 
 def origin(result: Evaluation) -> str:
-    """Which model was measured on what, and a warning where it had learned from the same recordings."""
-    text = f'<p class="note">{_pairs(result.model)}<br>{_pairs(result.data)}</p>'
+    """Which model was measured on what, and warnings: of added noise, and where the model had learned from
+    the same recordings."""
+    text = f'<p class="note">model: {_pairs(result.model)}<br>data: {_pairs(result.data)}</p>'
+    if noise := added_noise(result):
+        text += (
+            f"<p><strong>Noise was added to the recordings: {html.escape(noise)}.</strong> These are figures "
+            "of a noise stress test, not of the recordings as they are.</p>"
+        )
     if seen := result.data.get("seen_in_training"):
         names = ", ".join(html.escape(str(name)) for name in seen)
         text += f"<p><strong>The model was trained on {names}:</strong> new patients will fare worse.</p>"
@@ -28,10 +34,10 @@ def origin(result: Evaluation) -> str:
 
 
 def facts(result: Evaluation) -> str:
-    """The main figures of all recordings pooled."""
+    """The main figures of all recordings pooled; first of all whether there was noise added to them."""
     cells = "".join(
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}<small>{html.escape(more)}</small></dd></div>"
-        for name, value, more in [*_detector(result), *_beats(result), *_alerts(result)]
+        for name, value, more in [*_noise(result), *_detector(result), *_beats(result), *_alerts(result)]
     )
     return f'<dl class="facts">{cells}</dl>'
 
@@ -51,6 +57,11 @@ def unseen(tallies: Sequence[BeatTally]) -> str:
     )
 
 
+def _noise(result: Evaluation) -> list[Fact]:
+    noise = added_noise(result)
+    return [("Noise", noise, "added for two minutes of every four, after five")] if noise else []
+
+
 def _detector(result: Evaluation) -> list[Fact]:
     return [
         (f"R-peaks within {at.removesuffix('ms')} ms, F1", number(q.f1),
@@ -62,14 +73,15 @@ def _detector(result: Evaluation) -> list[Fact]:
 def _beats(result: Evaluation) -> list[Fact]:
     b = result.beats
     classes = b.per_class_auroc or {}
+    span = of_folds(b)
+    at = f"each fold's own threshold ({span})" if span else f"p \N{LESS-THAN OR EQUAL TO} {b.threshold:.3g}"
     by_class = ", ".join(f"{name} {number(value, 3)}" for name, value in classes.items() if value is not None)
     found: list[Fact] = [
         ("Area under the ROC curve", number(b.auroc), by_class),
         ("Average precision (AUPRC)", number(b.auprc), f"{b.n_anomalous} of {b.n} beats are anomalous"),
-        (f"Sensitivity at p \N{LESS-THAN OR EQUAL TO} {b.threshold:.3g}", number(b.sensitivity),
-         f"PPV {number(b.ppv)}, F1 {number(b.f1)}"),
-        ("Normal beats flagged", _percent(b.realised_false_positive_rate),
-         f"requested {_percent(b.requested_false_positive_rate)}"),
+        (f"Sensitivity at {at}", number(b.sensitivity), f"PPV {number(b.ppv)}, F1 {number(b.f1)}"),
+        ("Normal and invented beats flagged", _percent(b.realised_false_positive_rate),
+         f"requested {_percent(b.requested_false_positive_rate)}{', mean over beats' if span else ''}"),
     ]  # fmt: skip
     if b.mean_record_auroc is not None:
         found.insert(
@@ -83,9 +95,9 @@ def _alerts(result: Evaluation) -> list[Fact]:
     if a is None:
         return []
     delay = "" if a.median_delay_s is None else f"after {number(a.median_delay_s, 1)} s (median)"
-    requested = f"requested {number(a.requested_false_per_hour, 3)}"
+    requested = f"requested {small(a.requested_false_per_hour)}"
     return [
-        ("False alerts an hour", number(a.false_per_hour, 3),
+        ("False alerts an hour", small(a.false_per_hour),
          f"{requested}; {a.n_false} of {a.n} alerts in {a.hours:.2f} h"),
         ("Runs of V beats that raised an alert", f"{a.n_episodes_found} of {a.n_episodes}", delay),
     ]  # fmt: skip

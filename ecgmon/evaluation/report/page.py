@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ecgmon import __version__
 from ecgmon.evaluation.report.assets import GENERATOR, SCRIPT, STYLE_SHEET
@@ -20,12 +23,22 @@ from ecgmon.evaluation.report.curves import (
 )
 from ecgmon.evaluation.report.material import Material
 from ecgmon.evaluation.report.overview import facts, origin, unseen
-from ecgmon.evaluation.report.prose import EC57, EXAMPLES, RECORDS, TIMELINES, WINDOWS
+from ecgmon.evaluation.report.prose import (
+    EC57,
+    EXAMPLES,
+    NOISE,
+    PACED,
+    PROMISES,
+    RECORDS,
+    TIMELINES,
+    WINDOWS,
+)
 from ecgmon.evaluation.report.scores import scores_picture
 from ecgmon.evaluation.report.style import Picture, properties
-from ecgmon.evaluation.report.tables import ec57_tables, records_table
+from ecgmon.evaluation.report.tables import ec57_tables, noise_table, promises_table, records_table
 from ecgmon.evaluation.report.timeline import timeline_picture
 from ecgmon.evaluation.statistics import Evaluation
+from ecgmon.evaluation.table import added_noise
 
 MOST_TIMELINES: Final = 100
 """Recordings whose timeline is drawn; a page of thousands could not be opened."""
@@ -52,6 +65,7 @@ def build(material: Material, result: Evaluation) -> Report:
         section
         for section in (
             _ranking(material, pictures),
+            _noise(result),
             _records(result),
             _ec57(material),
             _examples(material, pictures),
@@ -94,13 +108,24 @@ def _ranking(material: Material, pictures: list[Picture]) -> Section | None:
 def _records(result: Evaluation) -> Section | None:
     if not result.records:
         return None
-    return "records", "Recordings", RECORDS + records_table(result)
+    return "records", "Recordings", RECORDS + records_table(result) + PROMISES + promises_table(result)
+
+
+def _noise(result: Evaluation) -> Section | None:
+    if isinstance(result.noise, msgspec.UnsetType):
+        return None
+    return "noise", f"Noise added: {html.escape(added_noise(result))}", NOISE + noise_table(result.noise)
 
 
 def _ec57(material: Material) -> Section | None:
     if not material.rows:
         return None
-    return "ec57", "Gross and average statistics (EC57)", EC57 + ec57_tables(material.rows)
+    return "ec57", "Gross and average statistics (EC57)", EC57 + _paced(material) + ec57_tables(material.rows)
+
+
+def _paced(material: Material) -> str:
+    names = [html.escape(trace.name) for trace in material.traces if trace.paced]
+    return PACED.format(names=", ".join(names)) if names else ""
 
 
 def _examples(material: Material, pictures: list[Picture]) -> Section | None:
@@ -134,12 +159,18 @@ def _timelines(material: Material, pictures: list[Picture]) -> Section | None:
 
 
 def _name(taken: set[str], *parts: str) -> str:
-    """A file name of ``parts`` that is not ``taken``, upper and lower case being one."""
-    words = (re.sub(r"[^A-Za-z0-9.]+", "-", part.replace("?", "unknown")).strip("-.") for part in parts)
-    name = wanted = "-".join(word for word in words if word)
+    """A file name of ``parts`` that is not ``taken``, upper and lower case being one; letters, digits, dots
+    and hyphens only."""
+    name = wanted = "-".join(word for part in parts if (word := _word(part)))
     n = 1
     while name.lower() in taken:
         n += 1
         name = f"{wanted}-{n}"
     taken.add(name.lower())
     return name
+
+
+def _word(text: str) -> str:
+    """``text`` in ASCII, as far as it goes; what other scripts say stays told apart by a checksum."""
+    word = re.sub(r"[^A-Za-z0-9.]+", "-", text.replace("?", "unknown")).strip("-.")
+    return word if text.isascii() else f"{word}-{zlib.crc32(text.encode()):08x}".strip("-")

@@ -7,7 +7,25 @@ from typing import Final
 RECORDS: Final = """
 <p class="note">Shares are 0 to 1; a dash is a figure that is undefined. "AUROC strict" also ranks missed,
 invented and unscored beats. A flagged share is of all annotated beats of the class. V runs are runs of
-three or more V beats.</p>
+three or more V beats. False flags are the flagged share of the scored normal and invented beats.</p>
+"""
+
+PROMISES: Final = """
+<p class="note">What became of p-values at other thresholds than the one in force: of the scored normal and
+invented beats of all recordings, so many have a p-value at or under the requested one. The spread is over
+recordings, not over beats.</p>
+"""
+
+NOISE: Final = """
+<p>After five minutes of learning, recorded noise was added for two minutes and left out for two, by turns.
+All other figures, curves and pictures of this page are over both parts together; this table takes them
+apart.</p>
+"""
+
+PACED: Final = """
+<p><strong>Paced recordings are included: {names}.</strong> Evaluations that follow the AAMI's recommended
+practice leave them out (de Chazal, O'Dwyer and Reilly 2004); compare figures with theirs only when they are
+left out here too, by <code>--exclude</code>.</p>
 """
 
 EC57: Final = """
@@ -27,18 +45,22 @@ statistics, which ask for the class.</p>
 """
 
 EXAMPLES: Final = """
-<p>Solid: what was recorded, after the monitor's filters. Dashed: what the autoencoder made of it. Shaded:
-the difference, from which, beside the rhythm, the score is made. Dotted, where there is one: the patient's
-own usual beat. Below score and p-value stands the evidence by part, in standard deviations from what is
-usual for the patient. Of each class the page shows the most extreme beats (missed ones of the lowest score,
-flagged ones of the highest) and some drawn at random with a fixed seed, spread over the recordings. Squares
-are 0.2 s wide; no picture is less than 2 mV high.</p>
+<p>Solid: what was recorded, after the monitor's filters. Dotted, where there is one: the patient's own usual
+beat. Dashed, "restored": what the autoencoder made of the recorded beat, drawn half-way back to the usual
+one if it was shown one. Shaded: the error, in the span that the score reads, which thin upright lines mark;
+what lies outside of it does not count. The score is made of this error and of the rhythm, but not of the
+shaded area as it stands: before and after the QRS complex the error's mean, which is baseline wander, is
+taken out first, and each part is set against what is usual for the patient. Below score and p-value stands
+the evidence by part, in standard deviations from what is usual for the patient.</p>
+<p>Of each class the page shows the most extreme beats (missed ones of the lowest score, flagged ones of the
+highest) and some drawn at random with a fixed seed, spread over the recordings. Squares are 0.2 s wide; no
+picture is less than 2 mV high.</p>
 """
 
 WINDOWS: Final = """
-<p>Solid: the window as given. Dashed: what the autoencoder made of it. Shaded: the difference, which is the
-score. Of each class the page shows the most extreme beats (missed ones of the lowest score, flagged ones of
-the highest) and some drawn at random with a fixed seed.</p>
+<p>Solid: the window as given. Dashed: what the autoencoder made of it. Shaded: the error, whose root mean
+square over the whole window is the score. Of each class the page shows the most extreme beats (missed ones
+of the lowest score, flagged ones of the highest) and some drawn at random with a fixed seed.</p>
 """
 
 TIMELINES: Final = """

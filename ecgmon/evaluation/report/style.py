@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -144,25 +145,43 @@ def draw(
         )
         paint(figure)
         png, svg = io.BytesIO(), io.StringIO()
-        figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
-        figure.savefig(svg, format="svg", metadata={"Date": None})
+        with warnings.catch_warnings():
+            # A name in a script that the font lacks: boxes in the PNG, whole on the page, which has fonts.
+            for message in ("Glyph ", "Matplotlib currently does not support "):
+                warnings.filterwarnings("ignore", message, UserWarning)
+            figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+            figure.savefig(svg, format="svg", metadata={"Date": None})
     return Picture(name, alt, caption, png.getvalue(), _inline(svg.getvalue(), name, alt))
 
 
 def _inline(svg: str, name: str, alt: str) -> str:
-    """matplotlib's SVG document as an element of a page: the page's colours and font, names of its own."""
+    """matplotlib's SVG document as an element of a page: the page's colours and font, names of its own.
+
+    Only what stands inside tags is rewritten: text is what recordings and leads are called. ``name`` has no
+    underscore (see ``page``), and matplotlib's names no hyphen, so names of different pictures differ.
+    """
     body = svg[svg.index(">", svg.index("<svg")) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     view = re.search(r'viewBox="([^"]+)"', svg)
-    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
-    body = re.sub(r'\bid="', f'id="{prefix}-', body)
-    body = re.sub(r'xlink:href="#', f'href="#{prefix}-', body)
-    body = re.sub(r"url\(#", f"url(#{prefix}-", body)
-    body = re.sub(r"#[0-9a-f]{6}\b", lambda found: f"var(--{_ROLE[found[0]]})", body)
-    body = body.replace("'DejaVu Sans'", "var(--font)")
+    prefix = re.sub(r"[^A-Za-z0-9-]", "_", name)
+
+    def tag(found: re.Match[str]) -> str:
+        text = re.sub(r'\bid="', f'id="{prefix}-', found[0])
+        text = re.sub(r'xlink:href="#', f'href="#{prefix}-', text)
+        text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+        text = re.sub(r"#[0-9a-f]{6}\b", _themed, text)
+        return text.replace("'DejaVu Sans'", "var(--font)")
+
+    body = re.sub(r"<[^>]+>", tag, body)
     body = re.sub(r"\s*\n\s*", " ", body)
     box = view[1] if view else "0 0 1 1"
     return f'<svg viewBox="{box}" role="img" aria-label="{html.escape(alt)}">{body.strip()}'
+
+
+def _themed(found: re.Match[str]) -> str:
+    """A colour as the page's property of its role; one that has no role stays as it is."""
+    role = _ROLE.get(found[0])
+    return found[0] if role is None else f"var(--{role})"
 
 
 def properties() -> str:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from ecgmon.evaluation.report.ec57 import CLASSES, Row, averages, total
-from ecgmon.evaluation.statistics import Evaluation, Summary
+from ecgmon.evaluation.statistics import Evaluation, NoiseParts, Summary
+from ecgmon.evaluation.table import of_folds
 
 Value = float | int | str | None
 
@@ -36,7 +37,8 @@ _NAMES: Final = {
     "ppv": "PPV", "f1": "F1", "realised_false_positive_rate": "false flags", "n_true": "true",
     "n_false": "false", "false_per_hour": "false/h", "n_episodes": "V runs",
     "n_episodes_found": "V runs found", "episode_sensitivity": "share found",
-    "median_delay_s": "median delay, s", "p99_delay_s": "p99 delay, s",
+    "median_delay_s": "median delay, s", "p99_delay_s": "p99 delay, s", "analysed_share": "analysed",
+    "mean_record_auroc": "AUROC, mean of recordings",
 }  # fmt: skip
 
 
@@ -57,6 +59,8 @@ def figures(summary: Summary) -> dict[str, Value]:
         if isinstance(value, dict):
             for key, inner in value.items():
                 walk(f"{path}.{key}" if path else key, inner)
+        elif path == "beats.thresholds":  # a span, and the means stand in "beats.threshold"
+            pass
         elif isinstance(value, list):
             found.update({f"{path}.{rate['requested']:g}": rate["realised"] for rate in value})
         elif path not in {"qrs", "alerts"}:  # None as a whole: nothing was judged
@@ -72,13 +76,44 @@ def records_table(result: Evaluation) -> str:
     rows = {name: figures(summary) for name, summary in result.records.items()}
     same = {key for key in PROMISES if len({row.get(key) for row in rows.values()}) == 1}
     keys = [key for key in pooled if key not in same and key != "beats.mean_record_auroc"]
+    foot = pooled | ({"beats.threshold": span} if (span := of_folds(result.beats)) else {})
     return table(
         [_column(key) for key in keys],
         {name: [row.get(key, _absent(key)) for key in keys] for name, row in rows.items()},
-        {"all pooled": [pooled[key] for key in keys]} if len(rows) > 1 else {},
+        {"all pooled": [foot[key] for key in keys]} if len(rows) > 1 else {},
         caption="All figures by recording",
         keys=keys,
     )
+
+
+def noise_table(parts: NoiseParts) -> str:
+    """All figures of the parts with added noise, and of those without."""
+    rows = {"with noise": figures(parts.noisy), "without": figures(parts.clean)}
+    keys = [key for key in dict.fromkeys(key for row in rows.values() for key in row) if key not in PROMISES]
+    return table(
+        [_column(key) for key in keys],
+        {name: [row.get(key, _absent(key)) for key in keys] for name, row in rows.items()},
+        {},
+        caption="Parts with noise and without",
+        keys=keys,
+        first="part",
+    )
+
+
+def promises_table(result: Evaluation) -> str:
+    """What became of each requested false positive rate, and how that spreads over recordings."""
+    columns = [
+        Column("of all scored normal and invented beats", "realised"),
+        Column("of all scored normal and invented beats", "times the request"),
+        *(Column("over recordings", name) for name in ("number", "median", "quartile", "quartile", "most")),
+    ]
+    rows: dict[str, Sequence[Value]] = {}
+    for rate in result.beats.false_positive_rates:
+        s = rate.patients
+        spread: list[Value] = [None] * 5 if s is None else [s.n, s.median, *s.quartiles, s.max]
+        rows[f"p \N{LESS-THAN OR EQUAL TO} {rate.requested:g}"] = [rate.realised, rate.ratio, *spread]
+    keys = ["realised", "ratio", "n", "median", "quartile.0", "quartile.1", "max"]
+    return table(columns, rows, {}, caption="False flags, spread over recordings", keys=keys, first="at")
 
 
 def ec57_tables(rows: Mapping[str, Row]) -> str:
@@ -112,8 +147,10 @@ def table(
     *,
     caption: str,
     keys: Sequence[str],
+    first: str = "record",
 ) -> str:
-    """A table whose rows begin with a name; ``keys`` are the ``data-k`` of the columns."""
+    """A table whose rows begin with a name, under the heading ``first``; ``keys`` are the ``data-k`` of the
+    columns."""
     groups: list[tuple[str, int]] = []
     for column in columns:
         if groups and groups[-1][0] == column.group:
@@ -129,15 +166,18 @@ def table(
         f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
         f'<table class="sortable"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr><td></td>{top}</tr>"
-        f'<tr><th scope="col">record</th>{names}</tr></thead>'
+        f'<tr><th scope="col">{html.escape(first)}</th>{names}</tr></thead>'
         f"<tbody>{_rows(rows)}</tbody><tfoot>{_rows(foot)}</tfoot></table></div>"
     )
 
 
 def shown(value: Value) -> str:
-    """``value`` as it stands in a cell: shares to four decimals, an en dash where it is undefined."""
+    """``value`` as it stands in a cell: shares to four decimals, small ones to three digits, an en dash where
+    it is undefined."""
     if value is None:
         return "\N{EN DASH}"
+    if isinstance(value, float) and 0 < abs(value) < 0.01:
+        return f"{value:.3g}"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
@@ -149,7 +189,7 @@ def _rows(rows: Mapping[str, Iterable[Value]]) -> str:
 
 
 def _cell(value: Value) -> str:
-    exact = "" if value is None else str(value)
+    exact = "" if value is None or isinstance(value, str) else str(value)
     return f'<td data-v="{html.escape(exact)}">{html.escape(shown(value))}</td>'
 
 
