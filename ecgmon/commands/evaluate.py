@@ -17,6 +17,7 @@ from ecgmon.commands.noise_stress import NoiseStress
 from ecgmon.commands.output import writable_folder, write_whole
 from ecgmon.commands.recordings import name_of, resolve, truth
 from ecgmon.commands.report import ReportFolder
+from ecgmon.commands.report import folder as report_folder
 from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, scored
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.errors import DataError, UsageError
@@ -65,8 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", metavar="FILE", help="write all figures there; '-': to stdout, instead of the table"
     )
     parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write a page with curves, tables and pictures there"
-    )
+        "--report", type=report_folder, metavar="DIR",
+        help="write a page with curves, tables and pictures there",
+    )  # fmt: skip
     parser.add_argument(
         "--beats",
         choices=("own", "reference"),
@@ -82,20 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    target = None if args.json in (None, "-") else Path(args.json)
-    if target is not None:
-        writable_folder(target.parent)
-        if target.is_dir():
-            raise UsageError(f"{target}: is a folder; --json names a file")
-    report = None if args.report is None else ReportFolder(args.report)
-    if args.data.is_file():
-        result = _windows(args, report)
-    elif args.data.is_dir():
-        result = _records(args, report)
-    else:
+    if not (args.data.is_dir() or args.data.is_file()):
         raise UsageError(
             f"{args.data}: no such file or folder; --data names WFDB records or a CSV of windows"
         )
+    result, report = (_records if args.data.is_dir() else _windows)(args)
+    target = _json_file(args)
     encoded = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
     if args.json == "-":
         sys.stdout.write(encoded.decode())
@@ -109,13 +103,32 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _records(args: argparse.Namespace, report: ReportFolder | None) -> Evaluation:
+def _json_file(args: argparse.Namespace) -> Path | None:
+    return None if args.json in (None, "-") else Path(args.json)
+
+
+def _targets(args: argparse.Namespace) -> ReportFolder | None:
+    """Check what is to be written, and make its folders: when all else is known to be right, before the
+    work."""
+    target = _json_file(args)
+    if target is not None:
+        if target.is_dir():
+            raise UsageError(f"{target}: is a folder; --json names a file")
+        writable_folder(target.parent)
+    report = None if args.report is None else ReportFolder(args.report)
+    if report is not None and target is not None:
+        report.keep_free(target)
+    return report
+
+
+def _records(args: argparse.Namespace) -> tuple[Evaluation, ReportFolder | None]:
     """Recordings, through the monitor's own pipeline."""
     records = resolve(args.data, args.records, args.exclude)
     stress = NoiseStress.asked(args)
     trial = given.prepare(args, records) if args.folds is None else folds.prepare(args, records)
     beats, lead = trial.beats, trial.lead
     known = {record: truth(record) for record in records}
+    report = _targets(args)
     qrs_from = 0.0 if args.from_start else LEARNING
     tallies, leads, requested, everything = {}, {}, {}, {}
     for bundle, judged in trial.parts():
@@ -143,16 +156,16 @@ def _records(args: argparse.Namespace, report: ReportFolder | None) -> Evaluatio
             "beats": beats, "learning_s": LEARNING, "qrs_from_s": qrs_from, **trial.described(),
         },
     )  # fmt: skip
-    if stress is None:
-        return figures
-    return msgspec.structs.replace(
-        figures,
-        noise=noise_parts(everything, requested, qrs=beats == "own"),
-        data=figures.data | {"noise": stress.describe()},
-    )
+    if stress is not None:
+        figures = msgspec.structs.replace(
+            figures,
+            noise=noise_parts(everything, requested, qrs=beats == "own"),
+            data=figures.data | {"noise": stress.describe()},
+        )
+    return figures, report
 
 
-def _windows(args: argparse.Namespace, report: ReportFolder | None) -> Evaluation:
+def _windows(args: argparse.Namespace) -> tuple[Evaluation, ReportFolder | None]:
     """Ready windows: no time, so no detector and no alerts to judge."""
     unfit = [name for name in STREAM_OPTIONS if getattr(args, name) is not None]
     if unfit:
@@ -163,6 +176,7 @@ def _windows(args: argparse.Namespace, report: ReportFolder | None) -> Evaluatio
     bundle = bundles.load(args.model, layout="kachuee")
     calibration = bundle.metadata.window_calibration
     scorer = Scorer(bundle)
+    report = _targets(args)
     x = dataset.normalise(windows.x, 1.0, "kachuee")
     scores, p_values = scorer.score_windows(x)
     if calibration is None:  # score_windows has refused such a bundle; this tells the type checker
@@ -184,10 +198,11 @@ def _windows(args: argparse.Namespace, report: ReportFolder | None) -> Evaluatio
         beat_statistics([nothing], requested, classes="?" not in label),
         mean_record_auroc=None, false_positive_rates=false_positive_rates([nothing], by_record=False),
     )  # fmt: skip
-    return Evaluation(
+    result = Evaluation(
         qrs=None, beats=figures, alerts=None, records={}, model=given.described_model(bundle, args.model),
         data={"path": str(args.data), "kind": "windows"},
     )  # fmt: skip
+    return result, report
 
 
 def _labels(path: Path, windows: Windows) -> NDArray[np.str_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import re
 from pathlib import Path
@@ -25,6 +26,13 @@ log = logging.getLogger(__name__)
 PAGE = "index.html"
 
 
+def folder(text: str) -> Path:
+    """The value of ``--report``; "" would be the folder that one happens to be in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("'' names no folder")
+    return Path(text)
+
+
 class ReportFolder:
     """``--report DIR``: the page ``index.html`` and its pictures.
 
@@ -40,6 +48,16 @@ class ReportFolder:
         self.folder = writable_folder(folder)
         self._older = _pictures_of(folder / PAGE)
         self._material = Material()
+
+    def keep_free(self, target: Path) -> None:
+        """Refuse a file ``target`` of somebody else that the report would replace, now or the next time:
+        :class:`UsageError`."""
+        here, there = self.folder.resolve(), target.resolve()
+        if there == here:
+            raise UsageError(f"{target}: --json names the folder of --report; name a file")
+        name = there.name.lower()
+        if there.parent == here and (name == PAGE or name.endswith(".png")):
+            raise UsageError(f"{target}: --json names a file of the report in that folder; name another")
 
     def add_record(self, record: Scored, counted: Tally, result: StreamResult, layout: Layout) -> None:
         """Take a recording: how it was ``counted``, and the monitor's ``result`` behind ``record``."""

@@ -134,6 +134,31 @@ def test_what_cannot_be_a_report_is_refused_before_any_work(
     assert (tmp_path / "site" / "index.html").read_text() == "<html>mine</html>"
 
 
+def test_a_report_without_a_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        evaluate("--model", "default", "--data", tmp_path, "--report", "")
+    assert stopped.value.code == 2
+    assert "'' names no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["index.html", "roc.png", "../report/Index.html", "."])
+def test_figures_do_not_go_where_the_report_goes(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--model", "default", "--data", tmp_path / "nowhere", "--report", tmp_path / "report")
+    assert evaluate(*words, "--json", f"{tmp_path}/report/{name}") == 2
+    captured = capsys.readouterr()
+    assert "--json names " in captured.err
+    assert "of the report" in captured.err or "of --report" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_figures_may_lie_beside_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--model", "default", "--data", tmp_path / "nowhere", "--report", tmp_path)
+    assert evaluate(*words, "--json", tmp_path / "figures.json") == 2
+    assert "no such file or folder; --data names" in capsys.readouterr().err
+
+
 def test_without_matplotlib_there_is_one_line_that_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
