@@ -32,6 +32,24 @@ def folder(mitdb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def windows(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """The options that name ready windows, 300 normal and 100 of class V, and a model trained on them."""
+    folder = tmp_path_factory.mktemp("windows")
+    rng = np.random.default_rng(5)
+    bump = np.exp(-(((np.arange(187) - 30) / 8) ** 2))
+    x = np.clip(0.5 * bump + 0.1 + rng.normal(0, 0.02, (400, 187)), 0, 1).astype(np.float32)
+    x[300:] += np.float32(0.3) * np.roll(bump, 60).astype(np.float32)  # class V: a second bump
+    x[395:] = x[:5]  # which the last ones lack
+    label = np.repeat([0, 2], [300, 100])
+    rows = (",".join([*(f"{v:.4f}" for v in window), str(n)]) for window, n in zip(x, label, strict=True))
+    (folder / "windows.csv").write_text("\n".join(rows))
+    settings = FitSettings(layout="kachuee", training=TrainingSettings(epochs=3))
+    fitted = fit_windows(x, label, settings, Origin("w", ""), Resume(folder / "state", progress=False))
+    fitted.bundle.save(folder / "w.safetensors")
+    return ["--model", folder / "w.safetensors", "--data", folder / "windows.csv"]
+
+
+@pytest.fixture(scope="module")
 def page(folder: Path) -> Page:
     return Page((folder / "new" / "report" / "index.html").read_text())
 
@@ -116,7 +134,7 @@ def test_a_newer_report_takes_the_place_of_the_older_and_leaves_the_rest(
 
 
 def test_what_cannot_be_a_report_is_refused_before_any_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    windows: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "site").mkdir()
@@ -126,8 +144,7 @@ def test_what_cannot_be_a_report_is_refused_before_any_work(
         ("file/below", "not a folder"),
         ("site", "no report of ecgmon"),
     ):
-        words = ("--model", "default", "--data", tmp_path / "nowhere", "--report", tmp_path / name)
-        assert evaluate(*words) == 2
+        assert evaluate(*windows, "--report", tmp_path / name) == 2
         captured = capsys.readouterr()
         assert says in captured.err
         assert captured.err.count("\n") == 1
@@ -143,27 +160,34 @@ def test_a_report_without_a_name_is_refused(tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("name", ["index.html", "roc.png", "../report/Index.html", "."])
 def test_figures_do_not_go_where_the_report_goes(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, windows: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("--model", "default", "--data", tmp_path / "nowhere", "--report", tmp_path / "report")
-    assert evaluate(*words, "--json", f"{tmp_path}/report/{name}") == 2
+    (tmp_path / "report").mkdir()
+    target = str(tmp_path / "report") + ("" if name == "." else f"/{name}")
+    assert evaluate(*windows, "--report", tmp_path / "report", "--json", target) == 2
     captured = capsys.readouterr()
-    assert "--json names " in captured.err
-    assert "of the report" in captured.err or "of --report" in captured.err
+    assert ("a folder; --json" if name == "." else "--json names a file of the report") in captured.err
     assert captured.err.count("\n") == 1
+    assert list((tmp_path / "report").iterdir()) == []
 
 
-def test_figures_may_lie_beside_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("--model", "default", "--data", tmp_path / "nowhere", "--report", tmp_path)
-    assert evaluate(*words, "--json", tmp_path / "figures.json") == 2
-    assert "no such file or folder; --data names" in capsys.readouterr().err
+def test_figures_do_not_go_where_the_folder_of_the_report_is_to_be(
+    windows: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(*windows, "--report", tmp_path / "new", "--json", tmp_path / "new") == 2
+    assert "--json names the folder of --report" in capsys.readouterr().err
+
+
+def test_figures_may_lie_beside_the_page(windows: list[object], tmp_path: Path) -> None:
+    assert evaluate(*windows, "--report", tmp_path, "--json", tmp_path / "figures.json") == 0
+    assert {"index.html", "roc.png", "figures.json"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_without_matplotlib_there_is_one_line_that_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    windows: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as the import system sees what is not installed
-    assert evaluate("--model", "default", "--data", tmp_path, "--report", tmp_path / "new") == 2
+    assert evaluate(*windows, "--report", tmp_path / "new") == 2
     captured = capsys.readouterr()
     assert "pip install 'ecgmon[report]'" in captured.err
     assert captured.err.count("\n") == 1
@@ -178,20 +202,10 @@ def test_only_a_report_loads_matplotlib() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
 
 
-def test_windows_have_a_report_of_what_they_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rng = np.random.default_rng(5)
-    bump = np.exp(-(((np.arange(187) - 30) / 8) ** 2))
-    x = np.clip(0.5 * bump + 0.1 + rng.normal(0, 0.02, (400, 187)), 0, 1).astype(np.float32)
-    x[300:] += np.float32(0.3) * np.roll(bump, 60).astype(np.float32)  # class V: a second bump
-    x[395:] = x[:5]  # which the last ones lack
-    label = np.repeat([0, 2], [300, 100])
-    rows = (",".join([*(f"{v:.4f}" for v in window), str(n)]) for window, n in zip(x, label, strict=True))
-    (tmp_path / "windows.csv").write_text("\n".join(rows))
-    settings = FitSettings(layout="kachuee", training=TrainingSettings(epochs=3))
-    fitted = fit_windows(x, label, settings, Origin("w", ""), Resume(tmp_path / "state", progress=False))
-    fitted.bundle.save(tmp_path / "w.safetensors")
-    words = ("--model", tmp_path / "w.safetensors", "--data", tmp_path / "windows.csv")
-    assert evaluate(*words, "--report", tmp_path / "report", "--json", "-") == 0
+def test_windows_have_a_report_of_what_they_have(
+    windows: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(*windows, "--report", tmp_path / "report", "--json", "-") == 0
     known = json.loads(capsys.readouterr().out)
     page = Page((tmp_path / "report" / "index.html").read_text())
     assert (page.unclosed, page.addresses, page.tables) == ([], [], {})
