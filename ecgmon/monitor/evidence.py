@@ -1,9 +1,10 @@
 """The findings of an alert, in a clinician's words: what its odd beats show, counted and put on one line.
 
-Beside the findings of single beats (:mod:`ecgmon.monitor.findings`) there are three of their order:
-``run`` (three or more odd beats in a row, with their rate), ``bigeminy`` and ``trigeminy`` (three or more odd
-beats, each the second or third). A beat that was not scored ends all three. What is kept does not grow with
-the length of an alert.
+Beside the findings of single beats (:mod:`ecgmon.monitor.findings`) there are those of their order: ``run``
+(three or more odd beats in a row, with their rate), and ``bigeminy`` and ``trigeminy`` (three or more odd
+beats, each the second or third). Those two names are for extrasystoles, and only used where most of the beats
+concerned are early or wide; else it is ``every-second-beat`` and ``every-third-beat``. A beat that was not
+scored ends them all. What is kept does not grow with the length of an alert.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import numpy as np
 
 from ecgmon.ecg.morphology import ready
 from ecgmon.ecg.types import Beat, Finding, Score
-from ecgmon.monitor.findings import Noted, Rhythm, Shown, shape_of
-from ecgmon.monitor.words import ORDER, row, summary, worded
+from ecgmon.monitor.findings import Code, Noted, Rhythm, Shown, shape_of
+from ecgmon.monitor.words import ORDER, pattern, run, summary, worded
 
 KEPT: Final = 32
 """Beats whose figures the medians are taken from: the last that show a finding."""
 
 LEAST_ROW: Final = 3
 """Odd beats that make a run, bigeminy or trigeminy."""
+
+ECTOPIC: Final[frozenset[Code]] = frozenset({"early-beat", "wide-qrs"})
+"""What an extrasystole shows, one or the other."""
 
 
 class Row:
@@ -32,21 +36,27 @@ class Row:
     def __init__(self, between: int) -> None:
         self._between = between
         self._now = 0
+        self._ectopic = 0
         self._rr: deque[float] = deque(maxlen=KEPT)
         self.longest = 0
         self.rate = math.nan
         """Beats a minute in the longest row, from the median RR."""
+        self.ectopic = False
+        """Whether most beats of the longest row are early or wide."""
 
-    def odd(self, calm: int | None, rr: float) -> None:
-        """An odd beat, ``calm`` beats behind the odd beat before; None: that cannot be said."""
+    def odd(self, calm: int | None, rr: float, ectopic: bool) -> None:
+        """An odd beat, early or wide if ``ectopic``, and ``calm`` beats behind the odd beat before; None:
+        that cannot be said."""
         if calm == self._between:
             self._now += 1
             self._rr.append(rr)
         else:
-            self._now = 1
+            self._now, self._ectopic = 1, 0
             self._rr.clear()
+        self._ectopic += ectopic
         if self._now >= self.longest:
             self.longest = self._now
+            self.ectopic = 2 * self._ectopic > self._now
             self.rate = 60.0 / float(np.median(self._rr)) if self._rr else math.nan
 
 
@@ -57,9 +67,9 @@ class Tally:
         self.odd = 0
         self.of = 0
         """All scored beats from the first odd one to the last."""
-        self.counts: Counter[str] = Counter()
-        self.figures: dict[str, deque[tuple[float, float]]] = {}
-        self.rows = {"run": Row(0), "bigeminy": Row(1), "trigeminy": Row(2)}
+        self.counts: Counter[Code] = Counter()
+        self.figures: dict[Code, deque[tuple[float, float]]] = {}
+        self.rows = (Row(0), Row(1), Row(2))
         self._seen = 0
         self._calm: int | None = None
 
@@ -77,8 +87,8 @@ class Tally:
             return
         self.odd += 1
         self.of = self._seen
-        for each in self.rows.values():
-            each.odd(self._calm, noted.rr)
+        for each in self.rows:
+            each.odd(self._calm, noted.rr, bool(ECTOPIC & noted.shown.keys()))
         self._calm = 0
         self.show(noted.shown)
 
@@ -90,10 +100,17 @@ class Tally:
 
     def findings(self) -> list[Finding]:
         """What was found, in a fixed order."""
-        rows = [row(code, r.longest, r.rate) for code, r in self.rows.items() if r.longest >= LEAST_ROW]
+        together, second, third = self.rows
+        rows = [run(together.longest, together.rate)] if together.longest >= LEAST_ROW else []
+        for row, name, plain in (
+            (second, "bigeminy", "every-second-beat"),
+            (third, "trigeminy", "every-third-beat"),
+        ):
+            if row.longest >= LEAST_ROW:
+                rows.append(pattern(name if row.ectopic else plain, row.longest))
         return [*rows, *(self._finding(code) for code in ORDER if self.counts[code])]
 
-    def _finding(self, code: str) -> Finding:
+    def _finding(self, code: Code) -> Finding:
         value, usual = np.median(np.array(self.figures[code]), axis=0).tolist()
         return worded(code, self.counts[code], value, usual)
 

@@ -28,14 +28,29 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from ecgmon.ecg.morphology import Morphology, compare
 from ecgmon.ecg.types import Beat, Score
 
-Shown = dict[str, tuple[float, float]]
+Code = Literal[
+    "wide-qrs",
+    "inverted-qrs",
+    "abnormal-qrs",
+    "large-qrs",
+    "small-qrs",
+    "pause",
+    "early-beat",
+    "late-beat",
+    "compensatory-pause",
+    "no-p-wave",
+    "abnormal-st-t",
+]
+"""What a single beat may show."""
+
+Shown = dict[Code, tuple[float, float]]
 """What a beat shows, by code: its figure and the usual one. Durations in ms, intervals in s, sizes in mV;
 else a correlation or a share, with 1 or 0 for usual."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from ecgmon.ecg.types import Finding
+from ecgmon.monitor.findings import Code
 
 VERY: Final = 0.7
 """An RR of this share of the usual one, or less, is very early."""
@@ -26,6 +27,14 @@ class Words(NamedTuple):
     digits: int = 0
 
 
+PATTERNS: Final = {
+    "bigeminy": "bigeminy",
+    "trigeminy": "trigeminy",
+    "every-second-beat": "every second beat odd",
+    "every-third-beat": "every third beat odd",
+}
+"""How an order of odd and calm beats by turns is said."""
+
 WORDS: Final[dict[str, Words]] = {
     "wide-qrs": Words("wide QRS", "", "ms"),
     "inverted-qrs": Words("QRS of opposite polarity"),
@@ -40,11 +49,11 @@ WORDS: Final[dict[str, Words]] = {
     "abnormal-st-t": Words("abnormal ST-T"),
 }
 
-ORDER: Final = tuple(WORDS)
+ORDER: Final[tuple[Code, ...]] = get_args(Code)
 """Findings of beats are told in this order, behind those of rows."""
 
 
-def worded(code: str, beats: int, value: float, usual: float) -> Finding:
+def worded(code: Code, beats: int, value: float, usual: float) -> Finding:
     """The finding ``code`` of so many beats; figures as in :data:`~ecgmon.monitor.findings.Shown`."""
     words = WORDS[code]
     if not words.unit:
@@ -66,13 +75,18 @@ def worded(code: str, beats: int, value: float, usual: float) -> Finding:
     )  # fmt: skip
 
 
-def row(code: str, beats: int, rate: float) -> Finding:
-    """``run``, ``bigeminy`` or ``trigeminy`` of so many odd beats, in a run at ``rate`` a minute."""
-    if code == "run":
-        text = f"run of {beats} odd beats at {rate:.0f}/min"
-        return Finding(code=code, text=text, beats=beats, value=round(rate), unit="/min")
-    which = "second" if code == "bigeminy" else "third"
-    return Finding(code=code, text=f"{code}: every {which} beat odd, {beats} times", beats=beats)
+def run(beats: int, rate: float) -> Finding:
+    """So many odd beats in a row, at ``rate`` a minute."""
+    text = f"run of {beats} odd beats at {rate:.0f}/min"
+    return Finding(code="run", text=text, beats=beats, value=round(rate), unit="/min")
+
+
+def pattern(code: str, beats: int) -> Finding:
+    """One of :data:`PATTERNS`, of so many odd beats."""
+    said = PATTERNS[code]
+    name = f"{code}: " if said == code else ""
+    which = "second" if code in {"bigeminy", "every-second-beat"} else "third"
+    return Finding(code=code, text=f"{name}every {which} beat odd, {beats} times", beats=beats)
 
 
 def summary(odd: int, of: int, findings: Sequence[Finding]) -> str:
@@ -81,15 +95,15 @@ def summary(odd: int, of: int, findings: Sequence[Finding]) -> str:
     if odd == 0:
         return ""
     rows = {finding.code: finding for finding in findings if finding.code not in WORDS}
-    run = rows.get("run")
-    whole = run is not None and run.beats == odd == of
+    row = rows.get("run")
+    whole = row is not None and row.beats == odd == of
     parts = [f"{odd} beats in a row" if whole else _count(odd, of)]
-    if run is not None:
-        rate = f" at {run.value:.0f}/min"
-        parts = [f"{parts[0]}{rate}"] if whole else [*parts, f"{run.beats} of them in a row{rate}"]
-    pattern = max((rows[c] for c in ("bigeminy", "trigeminy") if c in rows), key=_beats, default=None)
-    if pattern is not None and pattern.beats * SAID >= odd:
-        parts.append(pattern.code)
+    if row is not None:
+        rate = f" at {row.value:.0f}/min"
+        parts = [f"{parts[0]}{rate}"] if whole else [*parts, f"{row.beats} of them in a row{rate}"]
+    every = max((rows[c] for c in PATTERNS if c in rows), key=_beats, default=None)
+    if every is not None and every.beats * SAID >= odd:
+        parts.append(PATTERNS[every.code])
     return ", ".join([*parts, *(_said(finding, odd) for finding in _worth(findings, odd))])
 
 

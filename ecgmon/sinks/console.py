@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from ecgmon.config import Settings
-from ecgmon.ecg.types import Alert
+from ecgmon.ecg.types import Alert, Evidence
 from ecgmon.sinks.base import State
 
 log = logging.getLogger(__name__)
 
 _COLOURS: Final = {"critical": "\x1b[1;31m", "warning": "\x1b[33m", "info": "\x1b[36m"}
+_PARTS: Final = {"pre_qrs": "P wave", "qrs": "QRS", "st_t": "ST-T", "rhythm": "rhythm"}
+_ORDERS: Final = {"run", "bigeminy", "trigeminy", "every-second-beat", "every-third-beat"}
 _CLEARED: Final = "\x1b[32m"
 _PLAIN: Final = "\x1b[0m"
 
@@ -28,7 +30,8 @@ class ConsoleSettings(Settings, frozen=True, tag="console", tag_field="type"):
 
 class ConsoleSink:
     """Writes lines such as ``12:03:04 bed-2 RAISED anomalous-beats: 3 beats in a row at 131/min, wide QRS
-    (150 ms, usually 88), p=0.0004, 76/min``. Where no finding has a name, the part that weighed most is said.
+    (150 ms, usually 88), p=0.0004, 76/min``. Where no finding of single beats covers half of the odd ones,
+    the part that weighed most in the oddest is said too: ``mostly ST-T``.
     """
 
     def __init__(self, settings: ConsoleSettings | None = None, out: TextIO | None = None) -> None:
@@ -89,7 +92,15 @@ def format_alert(alert: Alert) -> str:
         facts.append(f"p={alert.p_value:.2g}")
     if alert.heart_rate is not None:
         facts.append(f"{alert.heart_rate:.0f}/min")
-    if evidence is not None and evidence.parts and not evidence.findings:
-        facts.append(f"mostly {max(evidence.parts, key=evidence.parts.__getitem__)}")
+    if evidence is not None and evidence.parts and not _explained(alert.beats, evidence):
+        part = max(evidence.parts, key=evidence.parts.__getitem__)
+        facts.append(f"mostly {_PARTS.get(part, part)}")
     line = f"{when} {alert.stream} {alert.state.upper()} {alert.kind}"
     return f"{line}: {', '.join(facts)}" if facts else line
+
+
+def _explained(odd: int, evidence: Evidence) -> bool:
+    """Whether half of the odd beats show one and the same finding. That odd beats follow each other says
+    nothing of what is odd about them."""
+    shown = [finding.beats for finding in evidence.findings if finding.code not in _ORDERS]
+    return 2 * max(shown, default=0) >= max(odd, 1)

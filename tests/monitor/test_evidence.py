@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Alert, Beat, Evidence, ModelRef, Samples, Score
+from ecgmon.model.parts import PARTS
+from ecgmon.monitor import findings
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.evidence import EpisodeFindings
+from ecgmon.monitor.findings import Code
 from ecgmon.monitor.policies import AlertSettings, OddBeatSettings
-from ecgmon.monitor.words import ORDER, WORDS, worded
+from ecgmon.monitor.words import ORDER, WORDS, summary, worded
 from ecgmon.sinks.console import format_alert
 from ecgmon.transport.payloads import decode_alert, encode_alert
 
@@ -91,6 +97,27 @@ def test_bigeminy_and_trigeminy_are_patterns() -> None:
     assert "bigeminy" in evidence(play("V.V.V")[0]).summary
 
 
+@pytest.mark.parametrize(
+    ("marks", "code", "says"),
+    [
+        ("x.x.x", "every-second-beat", "every second beat odd"),
+        ("x..x..x", "every-third-beat", "every third beat odd"),
+        ("x.x.V.V", "every-second-beat", "every second beat odd"),
+    ],
+)
+def test_odd_beats_that_are_neither_early_nor_wide_are_no_bigeminy(marks: str, code: str, says: str) -> None:
+    raised = play(marks)[0]
+    assert code in codes(raised)
+    assert not {"bigeminy", "trigeminy"} & set(codes(raised))
+    assert says in evidence(raised).summary
+    text = next(f.text for f in evidence(raised).findings if f.code == code)
+    assert text == f"{says}, 3 times"
+
+
+def test_bigeminy_is_named_when_most_of_its_beats_are_early_or_wide() -> None:
+    assert "bigeminy" in codes(play("x.V.V")[0])
+
+
 def test_a_beat_that_was_not_scored_breaks_a_run_and_a_pattern() -> None:
     assert not {"bigeminy", "run"} & set(codes(play("VV?V")[0]))
     assert "bigeminy" not in codes(play("V.V?V")[0])
@@ -131,7 +158,23 @@ def test_an_alert_without_findings_says_how_many_beats_and_the_console_which_par
     (raised,) = play("x.xx")
     assert evidence(raised).findings == []
     assert evidence(raised).summary == "3 of 4 beats"
-    assert "3 of 4 beats, p=0.0001, 75/min, mostly qrs" in format_alert(raised)
+    assert "3 of 4 beats, p=0.0001, 75/min, mostly QRS" in format_alert(raised)
+
+
+@pytest.mark.parametrize(("marks", "said"), [("xxx", True), ("xxV", True), ("xVV", False), ("VVV", False)])
+def test_the_console_says_which_part_where_no_finding_covers_half(marks: str, said: bool) -> None:
+    (raised,) = play(marks)
+    assert ("mostly QRS" in format_alert(raised)) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("pre_qrs", "P wave"), ("qrs", "QRS"), ("st_t", "ST-T"), ("rhythm", "rhythm")]
+)
+def test_parts_have_a_clinicians_words(part: str, said: str) -> None:
+    (raised,) = play("x.xx")
+    parts = dict.fromkeys(PARTS, 1.0) | {part: 2.0}
+    told = msgspec.structs.replace(evidence(raised), parts=parts)
+    assert format_alert(msgspec.structs.replace(raised, evidence=told)).endswith(f", mostly {said}")
 
 
 def test_an_episode_does_not_inherit_findings_of_the_one_before() -> None:
@@ -172,10 +215,15 @@ def test_an_alert_over_many_beats_is_told_from_its_first() -> None:
     assert codes(raised)["wide-qrs"] == raised.beats == 8
 
 
-def test_every_code_has_words() -> None:
-    for code in ORDER:
+def test_every_code_that_a_beat_may_show_has_words() -> None:
+    """:data:`Code` types what findings.py may emit; the documentation names the same."""
+    told = findings.__doc__ or ""
+    assert re.findall(r"^``([a-z-]+)``", told, re.MULTILINE) == list(get_args(Code))
+    assert set(get_args(Code)) == set(WORDS) == set(ORDER)
+    for code in get_args(Code):
         finding = worded(code, 2, 0.5, 0.8)
         assert finding.text.startswith(("very " + WORDS[code].name, WORDS[code].name))
+        assert summary(2, 2, [finding]).startswith(f"2 beats, {finding.text.partition(':')[0].split(',')[0]}")
 
 
 @settings(deadline=None, max_examples=80)

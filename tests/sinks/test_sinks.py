@@ -138,7 +138,7 @@ def test_after_a_line_cut_short_the_next_begins_anew(tmp_path: Path, alert: Aler
 
 
 def test_a_console_line_says_who_what_and_why(alert: Alert) -> None:
-    assert format_alert(alert) == "12:03:04 bed RAISED anomalous-beats: 3 beats, p=0.0004, 96/min, mostly qrs"
+    assert format_alert(alert) == "12:03:04 bed RAISED anomalous-beats: 3 beats, p=0.0004, 96/min, mostly QRS"
 
 
 def test_a_cleared_line_says_how_long_it_lasted(alert: Alert) -> None:
