@@ -73,6 +73,9 @@ def test_the_figures_have_the_shape_of_one_model(result: dict[str, Any]) -> None
     assert result["beats"]["n"] == sum(record["beats"]["n"] for record in result["records"].values())
     thresholds = [record["beats"]["threshold"] for record in result["records"].values()]
     assert result["beats"]["threshold"] == pytest.approx(sum(thresholds) / len(thresholds))
+    assert result["beats"]["thresholds"] == [min(thresholds), max(thresholds)]
+    low, high = result["beats"]["thresholds"]
+    assert low < result["beats"]["requested_false_positive_rate"] < high
     assert result["beats"]["per_class_auroc"]["V"] > 0.9
     assert result["alerts"]["requested_false_per_hour"] == 1.0
 

@@ -105,7 +105,10 @@ def promises_table(result: Evaluation) -> str:
     columns = [
         Column("of all scored normal and invented beats", "realised"),
         Column("of all scored normal and invented beats", "times the request"),
-        *(Column("over recordings", name) for name in ("number", "median", "quartile", "quartile", "most")),
+        *(
+            Column("over recordings", name)
+            for name in ("number", "median", "first quartile", "third quartile", "most")
+        ),
     ]
     rows: dict[str, Sequence[Value]] = {}
     for rate in result.beats.false_positive_rates:
