@@ -3,8 +3,8 @@
 A reconstruction error by itself says little: one patient's healthy beat is drawn worse than another's
 extrasystole. So each part of the beat (:mod:`ecgmon.model.parts`) becomes a z-value: standard deviations from
 what this patient's beats usually show. Location and spread begin at the population's and move to the
-patient's by degrees, within limits, so that a sick patient is not learned as normal; the rhythm's limits are
-the narrowest, for a heart whose extrasystoles outnumber its sinus beats is irregular, and must not be
+patient's by degrees, within limits, so that a sick patient is not learned as normal; the limits of the rhythm's
+spread are the narrowest, for a heart whose extrasystoles outnumber its sinus beats is irregular, and must not be
 forgiven for it.
 
 The *plain* score is the root of the weighted mean of the squared z-values, counted where they are above zero.
@@ -46,8 +46,9 @@ HIGHEST: Final = 8.0
 """Largest z-value that counts."""
 TRUST: Final = 30.0
 """Accepted beats after which the patient's own location and spread weigh as much as the population's."""
-MAX_DRIFT: Final = np.array([2.0, 2.0, 2.0, 0.5])
-"""The patient's location may leave the population's by this many standard deviations between patients."""
+MAX_DRIFT: Final = np.array([2.0, 2.0, 2.0, 4.0])
+"""The patient's location may leave the population's by this many standard deviations between patients; that
+of the rhythm differs little between them, and beats that come early do not enter it."""
 MIN_SPREAD: Final = np.array([0.7, 0.7, 0.7, 0.7])
 MAX_SPREAD: Final = np.array([2.5, 2.5, 2.5, 0.9])
 """Limits of the patient's own spread, in units of the population's."""
