@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.types import Alert
-from ecgmon.evaluation.reference import EPISODE_BEATS, Part, Reference, in_part
+from ecgmon.evaluation.reference import EPISODE_BEATS, Part, Reference, Span, in_part
 
 MARGIN = 0.150
 """How far outside an alert's span an annotated beat still belongs to it, s (EC57's tolerance)."""
+
+
+NOBODY: NDArray[np.float64] = np.array([], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,20 @@ class AlertTally:
 
     true    [alerts] whether each counted alert of kind ``anomalous-beats`` was true
     delay   [episodes] from the third R-peak of each episode to the alert, s; NaN where none was raised
+    stood   [episodes] whether the alert that found it was raised before its first beat, because of others
+    inside  s of scored time within the spans of alerts
+    normal, normal_inside
+            scored normal beats, and those within the spans of alerts
     other   number of alerts of each other kind, which are about rhythm or technique: beat annotations cannot
             judge them
     """
 
     true: NDArray[np.bool_]
     delay: NDArray[np.float64]
+    stood: NDArray[np.bool_]
+    inside: float
+    normal: int
+    normal_inside: int
     other: dict[str, int]
 
 
@@ -60,22 +72,35 @@ def raised(messages: Iterable[Alert], start: float) -> list[Raised]:
 
 
 def judge(
-    alerts: Sequence[Raised], truth: Reference, learning: float, part: Part | None = None
+    alerts: Sequence[Raised],
+    truth: Reference,
+    learning: float,
+    part: Part | None = None,
+    *,
+    scored: Sequence[Span] = (),
+    normal: NDArray[np.float64] = NOBODY,
 ) -> AlertTally:
     """Compare alerts with the annotations, from ``learning`` s of stream time on.
 
     With ``part`` only what falls into it counts: alerts by the moment they are raised, episodes by their
-    first beat.
+    first beat. ``scored`` are the spans that are scored and ``normal`` [n] the R-peaks of the scored normal
+    beats, s: how much of both lies within alerts is counted, for an alert that always stands finds every
+    episode, and helps nobody.
 
-    An alert counts when it is raised after the learning time. It is true when an annotated anomalous beat
-    lies within its span, 150 ms either way. Flutter counts as anomalous here: EC57 excludes it where beats
-    are compared one by one, and an alert that stands during ventricular flutter is no false alarm.
+    An alert counts when it is raised after the learning time. One that still stands when that ends (its last
+    odd beat comes later) counts as raised there, with what follows as its span. An alert is true when an
+    annotated anomalous beat lies within its span, 150 ms either way. Flutter counts as anomalous here: EC57
+    excludes it where beats are compared one by one, and an alert that stands during ventricular flutter is no
+    false alarm.
 
     An episode counts when it begins after the learning time; it is found when an alert's span, 150 ms either
-    way, touches it. Its delay is never negative: 0 when the alert already stood because of earlier beats.
+    way, touches it. Its delay is never negative: 0 when the alert was raised before its third R-peak. Where
+    the alert was raised before its first, the episode has raised nothing: it is found, and marked in
+    ``stood``.
     """
     anomalous = truth.t[truth.label != "N"]
     ours = [alert for alert in alerts if alert.kind == "anomalous-beats"]
+    late = [_from(alert, learning) for alert in ours if alert.end >= learning]
 
     def counts(t: float) -> bool:
         return t >= learning and bool(in_part(np.array([t]), part)[0])
@@ -85,11 +110,39 @@ def judge(
         if alert.kind != "anomalous-beats" and counts(alert.time):
             other[alert.kind] = other.get(alert.kind, 0) + 1
     episodes = [run for run in truth.episodes() if counts(run[0]) and not truth.in_flutter(run).any()]
+    raised_at = [_raised_at(run, ours) for run in episodes]
+    spans = _joined(late)
     return AlertTally(
-        true=np.array([_true(a, anomalous, truth) for a in ours if counts(a.time)], dtype=np.bool_),
-        delay=np.array([_delay(run, ours) for run in episodes], dtype=np.float64),
+        true=np.array([_true(a, anomalous, truth) for a in late if counts(a.time)], dtype=np.bool_),
+        delay=np.array(
+            [
+                np.maximum(0.0, at - run[EPISODE_BEATS - 1])
+                for at, run in zip(raised_at, episodes, strict=True)
+            ],
+            dtype=np.float64,
+        ),
+        stood=np.array([at < run[0] for at, run in zip(raised_at, episodes, strict=True)], dtype=np.bool_),
+        inside=float(sum(max(0.0, min(b, d) - max(a, c)) for a, b in spans for c, d in scored)),
+        normal=len(normal),
+        normal_inside=int(sum(((normal >= a) & (normal <= b)).sum() for a, b in spans)),
         other=other,
     )
+
+
+def _from(alert: Raised, learning: float) -> Raised:
+    """``alert``, where it was raised while learning, as raised when that ended."""
+    return alert if alert.time >= learning else replace(alert, onset=learning, time=learning)
+
+
+def _joined(alerts: Sequence[Raised]) -> list[Span]:
+    """The spans of ``alerts``, those that overlap made one."""
+    spans: list[Span] = []
+    for onset, end in sorted((alert.onset, alert.end) for alert in alerts):
+        if spans and onset <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((onset, end))
+    return spans
 
 
 def _true(alert: Raised, anomalous: NDArray[np.float64], truth: Reference) -> bool:
@@ -98,6 +151,7 @@ def _true(alert: Raised, anomalous: NDArray[np.float64], truth: Reference) -> bo
     return bool(beats > 0) or any(a <= last and first <= b for a, b in truth.flutter)
 
 
-def _delay(run: NDArray[np.float64], alerts: Sequence[Raised]) -> float:
+def _raised_at(run: NDArray[np.float64], alerts: Sequence[Raised]) -> float:
+    """When the first alert that touches the episode ``run`` was raised, s; NaN where none does."""
     times = [a.time for a in alerts if a.onset - MARGIN <= run[-1] and run[0] <= a.end + MARGIN]
-    return max(0.0, min(times) - float(run[EPISODE_BEATS - 1])) if times else float("nan")
+    return min(times) if times else math.nan

@@ -118,10 +118,18 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     n_episodes: int
     """Runs of three or more V beats."""
     n_episodes_found: int
+    n_episodes_already_standing: int
+    """Those found by an alert that was raised before their first beat, because of others."""
     episode_sensitivity: float | None
     median_delay_s: float | None
-    """From the third R-peak of a found episode to the moment the alert was raised."""
+    """From the third R-peak of a found episode to the moment the alert was raised; without the episodes for
+    which one already stood."""
     p99_delay_s: float | None
+    in_alert_share: float | None
+    """Share of the scored time within alerts, from first odd beat to last. Alerts that stand most of the time
+    find every episode."""
+    normal_in_alert_share: float | None
+    """Share of the scored normal beats within alerts."""
     other_kinds: dict[str, int]
     """Alerts of other kinds; beat annotations cannot judge them."""
 
@@ -282,7 +290,8 @@ def _qrs(tallies: Sequence[QrsTally]) -> Qrs:
 def _alerts(tallies: Sequence[AlertTally], hours: float, requested: float | None) -> Alerts:
     true = np.concatenate([tally.true for tally in tallies])
     delay = np.concatenate([tally.delay for tally in tallies])
-    found = delay[~np.isnan(delay)]
+    stood = np.concatenate([tally.stood for tally in tallies])
+    found = ~np.isnan(delay)
     kinds = sorted({kind for tally in tallies for kind in tally.other})
     return Alerts(
         n=len(true),
@@ -292,10 +301,15 @@ def _alerts(tallies: Sequence[AlertTally], hours: float, requested: float | None
         false_per_hour=_ratio(int((~true).sum()), hours),
         requested_false_per_hour=requested,
         n_episodes=len(delay),
-        n_episodes_found=len(found),
-        episode_sensitivity=_ratio(len(found), len(delay)),
-        median_delay_s=_percentile(found, 50),
-        p99_delay_s=_percentile(found, 99),
+        n_episodes_found=int(found.sum()),
+        n_episodes_already_standing=int(stood.sum()),
+        episode_sensitivity=_ratio(int(found.sum()), len(delay)),
+        median_delay_s=_percentile(delay[found & ~stood], 50),
+        p99_delay_s=_percentile(delay[found & ~stood], 99),
+        in_alert_share=_ratio(sum(tally.inside for tally in tallies) / 3600, hours),
+        normal_in_alert_share=_ratio(
+            sum(tally.normal_inside for tally in tallies), sum(tally.normal for tally in tallies)
+        ),
         other_kinds={kind: sum(tally.other.get(kind, 0) for tally in tallies) for kind in kinds},
     )
 

@@ -137,11 +137,19 @@ def _alerts(a: Alerts | None) -> str:
     facts = [
         ["alerts", f"{a.n} in {a.hours:.2f} h, {a.n_false} of them false"],
         ["false an hour", f"requested {requested}, realised {realised}"],
+        [
+            "in alerts",
+            f"{_rate(a.in_alert_share)} of the time, {_rate(a.normal_in_alert_share)} of normal beats",
+        ],
         ["episodes", f"{found}{share}"],
     ]
     if a.median_delay_s is not None:
         delay = f"{number(a.median_delay_s, 1)} s (median), {number(a.p99_delay_s, 1)} s (99th percentile)"
         facts.append(["", f"after {delay}"])
+    if a.n_episodes_already_standing:
+        facts.append(
+            ["", f"{a.n_episodes_already_standing} of them while an alert already stood, without delay"]
+        )
     if a.other_kinds:
         facts.append(["other alerts", ", ".join(f"{kind} {count}" for kind, count in a.other_kinds.items())])
     return _facts(facts)

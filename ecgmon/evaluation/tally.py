@@ -108,15 +108,22 @@ def tally(
     ``qrs=False`` the detector is not judged (its R-peaks were given to it).
     """
     matchings = {tolerance: match(record.truth.t, record.t, tolerance) for tolerance in TOLERANCES}
+    spans = [
+        (max(begin, learning), min(end, 3600 * record.hours))
+        for begin, end in ([(0.0, math.inf)] if part is None else part)
+    ]
     return Tally(
-        hours=sum(
-            max(0.0, min(end, 3600 * record.hours) - max(begin, learning))
-            for begin, end in ([(0.0, math.inf)] if part is None else part)
-        )
-        / 3600,
+        hours=sum(max(0.0, end - begin) for begin, end in spans) / 3600,
         qrs={at: _qrs(record, m, qrs_from, part) for at, m in matchings.items()} if qrs else None,
         beats=_beats(record, matchings[TOLERANCES[0]], learning, part),
-        alerts=judge(record.alerts, record.truth, learning, part),
+        alerts=judge(
+            record.alerts,
+            record.truth,
+            learning,
+            part,
+            scored=spans,
+            normal=_normal(record, matchings[TOLERANCES[0]], learning, part),
+        ),
     )
 
 
@@ -132,6 +139,16 @@ def _qrs(record: Scored, matching: Matching, start: float, part: Part | None) ->
     return QrsTally(
         found=int((truth >= 0).sum()), missed=int((truth < 0).sum()), invented=int((own < 0).sum())
     )
+
+
+def _normal(record: Scored, matching: Matching, start: float, part: Part | None) -> NDArray[np.float64]:
+    """Annotated R-peaks, s, of the normal beats that were found and scored."""
+    counted = _counted(record.truth, record.truth.t, start, part) & (record.truth.label == "N")
+    partner = matching.reference[counted]
+    found = partner >= 0
+    found[found] = np.isfinite(record.score[partner[found]])
+    times: NDArray[np.float64] = record.truth.t[counted][found]
+    return times
 
 
 def _beats(record: Scored, matching: Matching, start: float, part: Part | None) -> BeatTally:

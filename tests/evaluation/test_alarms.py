@@ -60,10 +60,29 @@ def test_an_alert_during_flutter_is_true() -> None:
     assert judge([alert(4, 5), alert(8.5, 10)], truth, 0.0).true.tolist() == [True, False]
 
 
-def test_alerts_raised_while_learning_do_not_count_but_find_episodes_that_come_later() -> None:
+def test_an_alert_that_stands_when_learning_ends_counts_as_raised_there() -> None:
     tally = judge([alert(1, 9, time=2)], annotated("NNNNVVVN"), 3.0)
-    assert tally.true.tolist() == []
-    assert tally.delay.tolist() == [0.0]
+    assert tally.true.tolist() == [True]
+    assert (tally.delay.tolist(), tally.stood.tolist()) == ([0.0], [True])
+    assert judge([alert(1, 4, time=2)], annotated("VVNNNVVV"), 3.0).true.tolist() == [False]
+    assert judge([alert(1, 4, time=3)], annotated("VVNNNVVV"), 3.0).true.tolist() == [True]  # raised later
+    assert judge([alert(1, 2.9, time=2)], annotated("VVNNNVVV"), 3.0).true.tolist() == []
+    assert judge([alert(1, 9, time=2)], annotated("NNNNVVVN"), 3.0, [(5.0, 9.0)]).true.tolist() == []
+
+
+def test_an_episode_that_raises_its_alert_early_has_no_delay_and_is_not_one_that_met_an_alert() -> None:
+    truth = annotated("NNVVVVN")
+    for time, stood in ((1.9, True), (2.0, False), (3.5, False)):
+        tally = judge([alert(1, 6, time=time)], truth, 0.0)
+        assert (tally.delay.tolist(), tally.stood.tolist()) == ([0.0], [stood])
+
+
+def test_time_and_normal_beats_within_alerts_are_counted_once() -> None:
+    alerts = [alert(1, 6), alert(4, 8), alert(10, 12), Raised("pause", 0, 20, 1)]
+    normal = np.array([0.0, 3.0, 5.0, 7.0, 9.0, 11.0])
+    tally = judge(alerts, annotated("N" * 20), 2.0, scored=[(2.0, 11.0)], normal=normal[1:])
+    assert tally.inside == 6.0 + 1.0
+    assert (tally.normal_inside, tally.normal) == (4, 5)
 
 
 def test_the_delay_counts_from_the_third_r_peak_to_the_first_alert() -> None:

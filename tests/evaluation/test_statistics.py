@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from ecgmon.evaluation.alarms import Raised
 from ecgmon.evaluation.reference import Reference, reference
-from ecgmon.evaluation.statistics import Evaluation, Requested, evaluation, summary
+from ecgmon.evaluation.statistics import Alerts, Evaluation, Requested, evaluation, summary
 from ecgmon.evaluation.table import render
 from ecgmon.evaluation.table import small as shown
 from ecgmon.evaluation.tally import Scored, Tally, tally
@@ -258,6 +258,33 @@ def test_the_table_says_what_false_flags_are_of_and_leaves_out_what_there_is_non
     text = render(evaluation({"r": lone}, {"r": REQUESTED}, model={}, data={}))
     assert "times" not in text
     assert "p <= 0.001" not in text
+
+
+def test_an_alert_that_always_stands_is_seen_by_the_share_of_time_and_of_normal_beats() -> None:
+    truth = reference(np.arange(20, dtype=np.int64) * 360, list("NNNNNNNNNNVVVNNNNVVV"), 360.0)
+    score = np.zeros(20)
+    score[5] = np.nan
+    ever, short = Raised("anomalous-beats", 1.0, 19.5, 2.0), Raised("anomalous-beats", 10.0, 12.0, 13.0)
+
+    def alerts(one: Raised) -> tuple[Alerts, str]:
+        found = tally(scored(truth, truth.t, score, one, hours=20 / 3600), learning=4.0, qrs_from=0.0)
+        result = evaluation({"r": found}, {"r": REQUESTED}, model={}, data={})
+        assert result.alerts is not None
+        return result.alerts, render(result)
+
+    standing, text = alerts(ever)
+    assert (standing.n, standing.n_true, standing.episode_sensitivity) == (1, 1, 1.0)
+    assert (standing.n_episodes_already_standing, standing.median_delay_s) == (2, None)
+    assert standing.in_alert_share == pytest.approx(15.5 / 16)
+    assert standing.normal_in_alert_share == 1.0
+    assert "in alerts     96.9 % of the time, 100 % of normal beats" in text
+    assert "2 of them while an alert already stood" in text
+    helpful, text = alerts(short)
+    assert (helpful.n_episodes_found, helpful.n_episodes_already_standing) == (1, 0)
+    assert helpful.median_delay_s == 1.0
+    assert helpful.in_alert_share == pytest.approx(2 / 16)
+    assert helpful.normal_in_alert_share == 0.0
+    assert "already stood" not in text
 
 
 def test_long_names_and_many_kinds_of_alert_fit_a_terminal_too() -> None:
