@@ -9,6 +9,9 @@ calibrated, 1 twice as many low p-values (expect more false alerts), -1 half as 
 The calibration promises the mean of the share over patients, and so ``mean`` is the figure that should be 0.
 Patients differ, and the percentiles say by how much; the median (``p50``) is the one that a few sick patients
 do not move. ``tests/benchmarks/drift.py`` prints what both were on DS1 as recorded and spoilt on purpose.
+
+A stream of which nearly every beat is odd has no such share. How many there are is shown apart: where they
+are many the calibration does not fit, and the drift cannot say so.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ PERCENTILES: Final = (10, 50, 90)
 
 HELP: Final = (
     "How far p-values of beats that are not odd depart from the calibration: log2 of the share at or under "
-    "0.2 over the share that is due. 0: as calibrated, 1: twice as many, -1: half as many. Over streams."
+    "0.2 over the share that is due. 0: as calibrated, 1: twice as many, -1: half as many. Over the streams "
+    "of ecgmon_score_drift_streams; those of ecgmon_score_drift_odd_streams are left out."
 )
 
 
@@ -50,10 +54,14 @@ class ScoreDrift(Collector):
         odd = threshold or 0.0
         self._due = (LEVEL - odd) / (1.0 - odd) if odd < LEVEL else math.nan
         self._streams: dict[str, tuple[int, float]] = {}
+        self._odd: dict[str, int] = {}
 
     def beat(self, stream: str, beat: Beat, score: Score) -> None:
         """The next scored beat of ``stream``."""
-        if score.odd or beat.r < LEARNING:
+        if beat.r < LEARNING:
+            return
+        if score.odd:
+            self._odd[stream] = self._odd.get(stream, 0) + 1
             return
         n, share = self._streams.get(stream, (0, 0.0))
         low = 1.0 if score.p_value <= LEVEL else 0.0
@@ -62,6 +70,7 @@ class ScoreDrift(Collector):
     def ended(self, stream: str) -> None:
         """Forget ``stream``."""
         self._streams.pop(stream, None)
+        self._odd.pop(stream, None)
 
     def drifts(self) -> dict[str, float]:
         """By statistic over the streams with enough beats; none where there is no such stream.
@@ -81,6 +90,12 @@ class ScoreDrift(Collector):
         """Streams with enough beats."""
         return sum(n >= LEAST for n, _ in list(self._streams.values()))
 
+    @property
+    def odd_streams(self) -> int:
+        """Streams with enough odd beats to count, and not enough others."""
+        known = [(self._streams.get(stream, (0, 0.0))[0], odd) for stream, odd in list(self._odd.items())]
+        return sum(odd >= LEAST > n for n, odd in known)
+
     def describe(self) -> Iterable[Metric]:
         return []
 
@@ -91,4 +106,10 @@ class ScoreDrift(Collector):
         yield drift
         yield GaugeMetricFamily(
             "ecgmon_score_drift_streams", "Live streams that ecgmon_score_drift rests on.", value=self.streams
+        )
+        yield GaugeMetricFamily(
+            "ecgmon_score_drift_odd_streams",
+            "Live streams that ecgmon_score_drift leaves out because nearly every beat is odd: "
+            f"{LEAST} odd ones and more, fewer than {LEAST} others. Many of them: the calibration is wrong.",
+            value=self.odd_streams,
         )

@@ -83,6 +83,26 @@ def test_a_young_stream_and_one_that_ended_do_not_count(even: NDArray[np.float64
     assert (drift.drifts(), drift.streams) == ({}, 0)
 
 
+def test_a_stream_whose_every_beat_is_odd_is_counted_apart(even: NDArray[np.float64]) -> None:
+    metrics = Metrics(threshold=0.02)
+    drift = metrics.drift
+    feed(drift, "well", np.concatenate([even, np.full(3000, 1e-4)]))
+    feed(drift, "learning", np.full(200, 1e-4), start=0.0)
+    feed(drift, "young", np.full(LEAST - 1, 1e-4))
+    assert drift.odd_streams == 0
+    for name in ("sick", "ill"):
+        feed(drift, name, np.full(LEAST, 1e-4))
+    feed(drift, "ill", np.full(LEAST - 1, 0.5))
+    value = metrics.registry.get_sample_value
+    assert value("ecgmon_score_drift_odd_streams") == 2
+    assert value("ecgmon_score_drift_streams") == 1
+    feed(drift, "ill", np.full(1, 0.5))
+    assert value("ecgmon_score_drift_odd_streams") == 1
+    assert value("ecgmon_score_drift_streams") == 2
+    metrics.ended("sick", 10.0, "II")
+    assert value("ecgmon_score_drift_odd_streams") == 0
+
+
 def test_a_threshold_above_the_level_leaves_nothing_to_say(even: NDArray[np.float64]) -> None:
     drift = ScoreDrift(0.3)
     feed(drift, "a", even)
