@@ -183,6 +183,25 @@ def test_what_cannot_be_done_is_one_line(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--data", "nowhere"),
+        ("--records", "999"),
+        ("--model", "nowhere"),
+        ("--noise-data", "."),
+        ("--config", "x"),
+    ],
+)
+def test_no_folder_is_made_for_a_command_that_is_refused(
+    trained: Path, mitdb: Path, tmp_path: Path, wrong: tuple[str, str]
+) -> None:
+    words = {"--model": trained, "--data": mitdb, "--records": "100"} | dict([wrong])
+    targets = ["--json", tmp_path / "a" / "x.json", "--report", tmp_path / "b"]
+    assert evaluate(*(word for pair in words.items() for word in pair), *targets) in {1, 2}
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_annotations_are_one_line(
     mitdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,11 +211,22 @@ def test_missing_annotations_are_one_line(
     assert "100.atr" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("rate", ["0", "-1", "nan", "many"])
-def test_a_rate_that_makes_no_sense_is_refused(tmp_path: Path, rate: str) -> None:
+@pytest.mark.parametrize(
+    ("rate", "says"),
+    [
+        ("0", "must be above 0"),
+        ("-1", "must be above 0"),
+        ("nan", "must be above 0"),
+        ("many", "must be a number"),
+    ],
+)
+def test_a_rate_that_makes_no_sense_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: str, says: str
+) -> None:
     with pytest.raises(SystemExit) as caught:
         evaluate("--model", "default", "--data", tmp_path, "--false-alerts-per-hour", rate)
     assert caught.value.code == 2
+    assert says in capsys.readouterr().err
 
 
 # Ready windows
