@@ -32,7 +32,7 @@ ventricles; it enters as one of them. So a heart block does not make the beats b
 NEAR: Final = 0.1
 """How near, as a share."""
 
-BLOCKS_ON_END: Final = 16
+BLOCKS_ON_END: Final = 48
 """After so many such intervals on end it is the rhythm that has become slow."""
 
 COMPARED: Final = 64

@@ -3,9 +3,9 @@
 A reconstruction error by itself says little: one patient's healthy beat is drawn worse than another's
 extrasystole. So each part of the beat (:mod:`ecgmon.model.parts`) becomes a z-value: standard deviations from
 what this patient's beats usually show. Location and spread begin at the population's and move to the
-patient's by degrees, within limits, so that a sick patient is not learned as normal; the limits of the rhythm's
-spread are the narrowest, for a heart whose extrasystoles outnumber its sinus beats is irregular, and must not be
-forgiven for it.
+patient's by degrees, within limits, so that a sick patient is not learned as normal. The limits of the
+rhythm's spread are the narrowest: a heart whose extrasystoles outnumber its sinus beats is irregular, and
+must not be forgiven for it.
 
 The *plain* score is the root of the weighted mean of the squared z-values, counted where they are above zero.
 It decides what the baseline learns from. The score is the plain one relative to the usual plain score of this
