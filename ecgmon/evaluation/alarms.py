@@ -100,7 +100,7 @@ def judge(
     """
     anomalous = truth.t[truth.label != "N"]
     ours = [alert for alert in alerts if alert.kind == "anomalous-beats"]
-    late = [_from(alert, learning) for alert in ours if alert.end >= learning]
+    late = [_from(alert, learning) for alert in ours if counted(alert, learning)]
 
     def counts(t: float) -> bool:
         return t >= learning and bool(in_part(np.array([t]), part)[0])
@@ -127,6 +127,11 @@ def judge(
         normal_inside=int(sum(((normal >= a) & (normal <= b)).sum() for a, b in spans)),
         other=other,
     )
+
+
+def counted(alert: Raised, learning: float) -> bool:
+    """Whether ``alert`` is raised, or still stands, when the learning time is over."""
+    return max(alert.time, alert.end) >= learning
 
 
 def _from(alert: Raised, learning: float) -> Raised:

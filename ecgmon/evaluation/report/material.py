@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.types import Quality
 from ecgmon.evaluation.alarms import AlertTally, Raised
+from ecgmon.evaluation.alarms import counted as is_counted
 from ecgmon.evaluation.reference import Reference, Span
 from ecgmon.evaluation.report.ec57 import Row, row
 from ecgmon.evaluation.report.examples import UNCOUNTED, Example, Group, classes, collect
@@ -100,7 +101,7 @@ def judged_alerts(
     ones."""
     verdicts = iter([] if counted is None else counted.true.tolist())
     ours = (alert for alert in alerts if alert.kind == "anomalous-beats")
-    return [(alert, next(verdicts, None) if alert.time >= learning else None) for alert in ours]
+    return [(alert, next(verdicts, None) if is_counted(alert, learning) else None) for alert in ours]
 
 
 def bad_spans(quality: Iterable[Quality]) -> list[Span]:
