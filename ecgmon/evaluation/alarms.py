@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +88,10 @@ def judge(
     episode, and helps nobody.
 
     An alert counts when it is raised after the learning time. One that still stands when that ends (its last
-    odd beat comes later) counts as raised there, with what follows as its span. An alert is true when an
-    annotated anomalous beat lies within its span, 150 ms either way. Flutter counts as anomalous here: EC57
-    excludes it where beats are compared one by one, and an alert that stands during ventricular flutter is no
-    false alarm.
+    odd beat comes later) counts as raised there. An alert is true when an annotated anomalous beat lies
+    within its span, 150 ms either way, learning time or not. Flutter counts as anomalous here: EC57 excludes
+    it where beats are compared one by one, and an alert that stands during ventricular flutter is no false
+    alarm.
 
     An episode counts when it begins after the learning time; it is found when an alert's span, 150 ms either
     way, touches it. Its delay is never negative: 0 when the alert was raised before its third R-peak. Where
@@ -100,7 +100,7 @@ def judge(
     """
     anomalous = truth.t[truth.label != "N"]
     ours = [alert for alert in alerts if alert.kind == "anomalous-beats"]
-    late = [_from(alert, learning) for alert in ours if counted(alert, learning)]
+    late = [alert for alert in ours if counted(alert, learning)]
 
     def counts(t: float) -> bool:
         return t >= learning and bool(in_part(np.array([t]), part)[0])
@@ -113,7 +113,9 @@ def judge(
     raised_at = [_raised_at(run, ours) for run in episodes]
     spans = _joined(late)
     return AlertTally(
-        true=np.array([_true(a, anomalous, truth) for a in late if counts(a.time)], dtype=np.bool_),
+        true=np.array(
+            [_true(a, anomalous, truth) for a in late if counts(max(a.time, learning))], dtype=np.bool_
+        ),
         delay=np.array(
             [
                 np.maximum(0.0, at - run[EPISODE_BEATS - 1])
@@ -132,11 +134,6 @@ def judge(
 def counted(alert: Raised, learning: float) -> bool:
     """Whether ``alert`` is raised, or still stands, when the learning time is over."""
     return max(alert.time, alert.end) >= learning
-
-
-def _from(alert: Raised, learning: float) -> Raised:
-    """``alert``, where it was raised while learning, as raised when that ended."""
-    return alert if alert.time >= learning else replace(alert, onset=learning, time=learning)
 
 
 def _joined(alerts: Sequence[Raised]) -> list[Span]:

@@ -64,7 +64,8 @@ def test_an_alert_that_stands_when_learning_ends_counts_as_raised_there() -> Non
     tally = judge([alert(1, 9, time=2)], annotated("NNNNVVVN"), 3.0)
     assert tally.true.tolist() == [True]
     assert (tally.delay.tolist(), tally.stood.tolist()) == ([0.0], [True])
-    assert judge([alert(1, 4, time=2)], annotated("VVNNNVVV"), 3.0).true.tolist() == [False]
+    assert judge([alert(1, 4, time=2)], annotated("VVNNNVVV"), 3.0).true.tolist() == [True]  # its whole span
+    assert judge([alert(2, 4, time=2)], annotated("VVNNNVVV"), 3.0).true.tolist() == [False]
     assert judge([alert(1, 4, time=3)], annotated("VVNNNVVV"), 3.0).true.tolist() == [True]  # raised later
     assert judge([alert(1, 2.5, time=3)], annotated("VVNNNVVV"), 3.0).true.tolist() == [True]  # decided later
     assert judge([alert(1, 2.9, time=2)], annotated("VVNNNVVV"), 3.0).true.tolist() == []
