@@ -29,7 +29,7 @@ from ecgmon.ecg.track import PIECE, Track
 from ecgmon.ecg.types import FS, WINDOW, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
-DESIGN: Final = 3
+DESIGN: Final = 4
 """Of the signal path, for :func:`fingerprint`."""
 
 _LONGEST_RR: Final = 10 * FS
@@ -249,9 +249,9 @@ class Frontend:
         if at - since > _LONGEST_RR or _longest_run(self._marks.get(since, at)) >= _LOST_RUN:
             self._rhythm.restart()
         self._last = at
-        interval, basic, irregular = self._rhythm.beat(r / FS)
         first, last = at - max(before, beats.QRS), at + max(after, beats.QRS)
         good = begin <= first and last < end and not self._closed(first, last)
+        interval, basic, irregular = self._rhythm.beat(r / FS, good=good)
         beat = Beat(
             index=self._index,
             r=r / FS,

@@ -78,6 +78,8 @@ class Rhythm:
 
     def __init__(self) -> None:
         self._last = np.nan
+        self._good = True
+        self._apart = 0
         self._before = np.nan
         self._recent = RunningMedian(RECENT)
         self._basic = np.zeros(BASIC)
@@ -91,11 +93,27 @@ class Rhythm:
         """Beats may have been missed: the next interval is not known. The usual one stays as it was."""
         self._last = np.nan
 
-    def beat(self, r: float) -> tuple[float, float, float]:
+    def beat(self, r: float, *, good: bool = True) -> tuple[float, float, float]:
         """(rr, rr_local, irregularity) of a beat at ``r`` s; the interval that ends here is not part of the
-        other two."""
+        other two.
+
+        An interval with an end in bad signal teaches nothing: the detector may have invented that beat. It
+        counts for the usual interval alone, which only a window's length depends on; and behind such a beat
+        the interval is not known.
+        """
         rr, basic, irregular = r - self._last, self.basic, self.irregularity
-        self._last = r
+        sound, known = good and self._good, self._good
+        self._last, self._good = r, good
+        if not sound:
+            if SHORTEST <= rr <= LONGEST:
+                self._recent.add(rr)
+            self._before = np.nan
+            if self._apart < max(CYCLES):  # as many as keep what lies before and behind from being compared
+                self._logs[self._beats % len(self._logs)] = np.nan
+                self._beats += 1
+                self._apart += 1
+            return rr if known else np.nan, basic, irregular
+        self._apart = 0
         self._logs[self._beats % len(self._logs)] = np.log(min(max(rr, SHORTEST), LONGEST))
         self._beats += 1
         if SHORTEST <= rr <= LONGEST:

@@ -55,7 +55,8 @@ class Beat:
     ready       stream time of the sample that completed the beat, s: what a live monitor has to wait for
     window      [187] mV after the filters, in the layout the frontend was made for
     scale       the stream's usual QRS size (running median of peak to peak), mV; > 0
-    rr          RR interval to the beat before, s; NaN for the first beat and across a gap
+    rr          RR interval to the beat before, s; NaN for the first beat, across a gap, and where the beat
+                before was not good
     rr_local    the basic RR interval before this beat, s: a high quantile of the last 48, pauses behind early
                 beats evened out; NaN while fewer than three are known
     good        the signal around the beat passed the quality gate; others are counted, not scored

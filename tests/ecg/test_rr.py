@@ -79,6 +79,20 @@ def test_a_gap_is_no_change_of_the_rhythm() -> None:
     assert rhythm.irregularity < 1e-6
 
 
+def test_beats_in_bad_signal_teach_nothing() -> None:
+    """Beats that a detector invents in noise, five a second, and the rhythm as it was behind them."""
+    rhythm = played([0.8] * 60)
+    before, r = (rhythm.basic, rhythm.irregularity), 49.0
+    for _ in range(300):
+        r += 0.2
+        rhythm.beat(r, good=False)
+    rr, *after = rhythm.beat(r + 0.31)
+    assert np.isnan(rr)
+    assert after == pytest.approx(before)
+    assert rhythm.beat(r + 1.11)[0] == pytest.approx(0.8)
+    assert rhythm.basic == pytest.approx(0.8)
+
+
 def test_nothing_is_known_at_first() -> None:
     rhythm = played([0.8, 0.8])
     assert np.isnan(rhythm.basic)
