@@ -46,11 +46,13 @@ HIGHEST: Final = 8.0
 """Largest z-value that counts."""
 TRUST: Final = 30.0
 """Accepted beats after which the patient's own location and spread weigh as much as the population's."""
-MAX_DRIFT: Final = np.array([2.0, 2.0, 2.0, 4.0])
-"""The patient's location may leave the population's by this many standard deviations between patients; that
-of the rhythm differs little between them, and beats that come early do not enter it."""
-MIN_SPREAD: Final = np.array([0.7, 0.7, 0.7, 0.7])
-MAX_SPREAD: Final = np.array([2.5, 2.5, 2.5, 0.9])
+MAX_RISE: Final = np.array([2.0, 2.0, 2.0, 1.0])
+MAX_FALL: Final = np.array([2.0, 2.0, 2.0, 8.0])
+"""The patient's location may leave the population's by this many standard deviations between patients, up and
+down. Of the rhythm it may fall far: where the beats that are learned come late, those in time are early. But
+it hardly rises, or beats that come early would become usual."""
+MIN_SPREAD: Final = np.array([0.7, 0.7, 0.7, 0.6])
+MAX_SPREAD: Final = np.array([2.5, 2.5, 2.5, 0.8])
 """Limits of the patient's own spread, in units of the population's."""
 BELIEVED: Final = 0.5
 """Share of what the autoencoder adds to the reference that counts as restored: it explains some of what makes
@@ -187,10 +189,9 @@ def advance(
         if np.isnan(raw[k]):
             continue
         if warm:
-            drift = MAX_DRIFT[k] * population[BETWEEN, k]
-            mean = population[MEAN, k] + trust * min(
-                max(state[A_LOCATION + k] - population[MEAN, k], -drift), drift
-            )
+            between = population[BETWEEN, k]
+            own = state[A_LOCATION + k] - population[MEAN, k]
+            mean = population[MEAN, k] + trust * min(max(own, -MAX_FALL[k] * between), MAX_RISE[k] * between)
             usual = population[SD, k]
             sd = np.sqrt((1.0 - trust) * usual * usual + trust * state[A_SPREAD + k])
             sd = min(max(sd, MIN_SPREAD[k] * usual), MAX_SPREAD[k] * usual)
