@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{name:<10}{value}")
     reference = scorer.model_ref
     print(f"{'model':<10}{reference.name} ({reference.hash[:12]}), {scorer.layout}, on {scorer.device}")
-    print(f"{'threshold':<10}p <= {scorer.threshold:.3g}")
+    print(
+        f"{'threshold':<10}p <= {scorer.threshold:.3g} for alerts, {scorer.beat_threshold:.3g} for odd beats"
+    )
     for warning in [*warnings(settings), *other_rule(settings, scorer)]:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{args.config}: good")

@@ -192,6 +192,7 @@ def _windows(args: argparse.Namespace) -> tuple[Evaluation, ReportFolder | None]
     requested = Requested(
         threshold=calibration.threshold,
         false_positive_rate=calibration.requested,
+        alert_threshold=None,
         false_alerts_per_hour=None,
     )
     figures = msgspec.structs.replace(
@@ -222,11 +223,12 @@ def _labels(path: Path, windows: Windows) -> NDArray[np.str_]:
 
 
 def _requested(bundle: Bundle, scorer: Scorer, asked: float | None) -> Requested:
-    """What the threshold in force was chosen for; no rate for one of the best F-beta."""
+    """What the thresholds in force were chosen for; no rates for one of the best F-beta."""
     info = bundle.metadata.calibration
     per_hour = asked if asked is not None or info is None else info.requested
     return Requested(
-        threshold=scorer.threshold,
-        false_positive_rate=None if per_hour is None else scorer.threshold,
+        threshold=scorer.beat_threshold,
+        false_positive_rate=None if per_hour is None else scorer.beat_threshold,
+        alert_threshold=scorer.threshold,
         false_alerts_per_hour=per_hour,
     )

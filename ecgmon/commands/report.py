@@ -18,7 +18,7 @@ from ecgmon.evaluation.report.material import Material
 from ecgmon.evaluation.statistics import Evaluation
 from ecgmon.evaluation.tally import BeatTally, Scored, Tally
 from ecgmon.model.bundle import Bundle
-from ecgmon.model.scoring import Restorer
+from ecgmon.model.restorer import Restorer
 from ecgmon.monitor.offline import StreamResult
 
 log = logging.getLogger(__name__)

@@ -30,10 +30,10 @@ LEAD_HELP: Final = "name of the lead, its index among the record's voltage leads
 
 
 def add_alert_rate(parser: argparse.ArgumentParser) -> None:
-    """The option that chooses the threshold."""
+    """The option that chooses the threshold of alerts."""
     parser.add_argument(
         "--false-alerts-per-hour", type=_rate, metavar="R",
-        help="choose the threshold for this rate; default: what the bundle was calibrated for",
+        help="choose the threshold of alerts for this rate; default: what the bundle was calibrated for",
     )  # fmt: skip
 
 

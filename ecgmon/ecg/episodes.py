@@ -38,8 +38,8 @@ class EpisodeSettings(Settings, frozen=True):
 
     raise_beats: Annotated[int, Meta(ge=1, le=64, description="odd beats that raise an episode")] = 3
     of_beats: Annotated[int, Meta(ge=1, le=64, description="among this many last beats")] = 8
-    clear_beats: Annotated[int, Meta(ge=1, le=1000, description="calm beats in a row that clear it")] = 8
-    clear_seconds: Annotated[float, Meta(gt=0, le=3600, description="or s without an odd beat")] = 30.0
+    clear_beats: Annotated[int, Meta(ge=1, le=1000, description="calm beats in a row that clear it")] = 32
+    clear_seconds: Annotated[float, Meta(gt=0, le=3600, description="or s without an odd beat")] = 60.0
     refractory_seconds: Annotated[float, Meta(ge=0, le=3600, description="s without a new one")] = 10.0
     gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="s without a beat: count anew")] = 10.0
 

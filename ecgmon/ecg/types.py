@@ -101,7 +101,8 @@ class Score:
 
     score           larger is odder; comparable between streams
     p_value         probability that a normal beat of this stream scores at least as high, 0..1
-    odd             ``p_value`` is at or under the threshold in force
+    odd             ``p_value`` is at or under the threshold of beats: the share of normal ones that may be so
+    alarming        it is at or under the threshold of alerts, which several such beats raise; then also odd
     parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
                     ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual
     reconstruction  [187] mV, what the autoencoder made of the window, drawn half-way back to the patient's
@@ -113,6 +114,7 @@ class Score:
     score: float
     p_value: float
     odd: bool
+    alarming: bool
     parts: dict[str, float]
     reconstruction: Samples
     reference: Samples | None = None

@@ -28,14 +28,18 @@ class Requested(msgspec.Struct, frozen=True, kw_only=True):
     threshold               p-value at or under which a beat is odd
     false_positive_rate     share of normal beats that it is meant to flag; for streams the threshold itself;
                             None where it was chosen by F-beta
-    false_alerts_per_hour   that the threshold was chosen for; None where it was chosen otherwise
-    thresholds              lowest and highest, of several models whose ``threshold`` is but a mean
+    alert_threshold         p-value at or under which a beat counts towards an alert; None for single windows
+    false_alerts_per_hour   that the latter was chosen for; None where it was chosen otherwise
+    thresholds, alert_thresholds
+                            lowest and highest, of several models whose ``threshold`` is but a mean
     """
 
     threshold: float
     false_positive_rate: float | None
+    alert_threshold: float | None
     false_alerts_per_hour: float | None
     thresholds: tuple[float, float] | None = None
+    alert_thresholds: tuple[float, float] | None = None
 
 
 class Qrs(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +117,10 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     n_false: int
     hours: float
     """Scored time: the length of the recordings less the learning time."""
+    threshold: float | None
+    """p-value at or under which a beat counts towards an alert; pooled over several models, the mean."""
+    thresholds: tuple[float, float] | msgspec.UnsetType = msgspec.UNSET
+    """Lowest and highest, only where recordings pooled were judged at different ones."""
     false_per_hour: float | None
     requested_false_per_hour: float | None
     n_episodes: int
@@ -195,17 +203,26 @@ def together(requested: Sequence[Requested], tallies: Sequence[Tally]) -> Reques
     """
     if len(set(requested)) == 1:
         return requested[0]
-    thresholds = [r.threshold for r in requested]
-    low, high = min(thresholds), max(thresholds)
+    threshold, span = _mean_and_span([r.threshold for r in requested])
+    known = [r.alert_threshold for r in requested if r.alert_threshold is not None]
+    of_alerts = _mean_and_span(known) if known else (None, None)
     normal = [int((t.beats.label == "N").sum()) + len(t.beats.invented) for t in tallies]
     return Requested(
-        threshold=sum(thresholds) / len(thresholds),
+        threshold=threshold,
         false_positive_rate=_weighted([r.false_positive_rate for r in requested], normal),
         false_alerts_per_hour=_weighted(
             [r.false_alerts_per_hour for r in requested], [t.hours for t in tallies]
         ),
-        thresholds=(low, high) if low < high else None,
+        thresholds=span,
+        alert_threshold=of_alerts[0],
+        alert_thresholds=of_alerts[1],
     )
+
+
+def _mean_and_span(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+    """The mean, and lowest and highest where they differ."""
+    low, high = min(values), max(values)
+    return sum(values) / len(values), (low, high) if low < high else None
 
 
 def summary(tallies: Sequence[Tally], requested: Requested) -> Summary:
@@ -215,9 +232,7 @@ def summary(tallies: Sequence[Tally], requested: Requested) -> Summary:
     return Summary(
         qrs={f"{1000 * at:.0f}ms": _qrs([q[at] for q in qrs]) for at in qrs[0]} if qrs else None,
         beats=beat_statistics([tally.beats for tally in tallies], requested),
-        alerts=_alerts(alerts, sum(tally.hours for tally in tallies), requested.false_alerts_per_hour)
-        if alerts
-        else None,
+        alerts=_alerts(alerts, sum(tally.hours for tally in tallies), requested) if alerts else None,
     )
 
 
@@ -287,7 +302,7 @@ def _qrs(tallies: Sequence[QrsTally]) -> Qrs:
     )
 
 
-def _alerts(tallies: Sequence[AlertTally], hours: float, requested: float | None) -> Alerts:
+def _alerts(tallies: Sequence[AlertTally], hours: float, requested: Requested) -> Alerts:
     true = np.concatenate([tally.true for tally in tallies])
     delay = np.concatenate([tally.delay for tally in tallies])
     stood = np.concatenate([tally.stood for tally in tallies])
@@ -299,7 +314,9 @@ def _alerts(tallies: Sequence[AlertTally], hours: float, requested: float | None
         n_false=int((~true).sum()),
         hours=hours,
         false_per_hour=_ratio(int((~true).sum()), hours),
-        requested_false_per_hour=requested,
+        threshold=requested.alert_threshold,
+        thresholds=msgspec.UNSET if requested.alert_thresholds is None else requested.alert_thresholds,
+        requested_false_per_hour=requested.false_alerts_per_hour,
         n_episodes=len(delay),
         n_episodes_found=int(found.sum()),
         n_episodes_already_standing=int(stood.sum()),

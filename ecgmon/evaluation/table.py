@@ -57,11 +57,11 @@ def small(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def of_folds(beats: Beats) -> str:
+def of_folds(part: Beats | Alerts) -> str:
     """From which threshold to which, where recordings were judged at different ones; "" otherwise."""
-    if isinstance(beats.thresholds, msgspec.UnsetType):
+    if isinstance(part.thresholds, msgspec.UnsetType):
         return ""
-    return " to ".join(small(threshold) for threshold in beats.thresholds)
+    return " to ".join(small(threshold) for threshold in part.thresholds)
 
 
 def added_noise(result: Evaluation) -> str:
@@ -133,10 +133,11 @@ def _alerts(a: Alerts | None) -> str:
         return ""
     requested, realised = small(a.requested_false_per_hour), small(a.false_per_hour)
     found = f"{a.n_episodes_found} of {a.n_episodes} runs of three or more V beats raised one"
+    at = small(a.threshold) if not (span := of_folds(a)) else f"each fold's own ({span})"
     share = "" if a.episode_sensitivity is None else f" ({number(a.episode_sensitivity, 3)})"
     facts = [
         ["alerts", f"{a.n} in {a.hours:.2f} h, {a.n_false} of them false"],
-        ["false an hour", f"requested {requested}, realised {realised}"],
+        ["false an hour", f"requested {requested}, realised {realised}, at p <= {at}"],
         [
             "in alerts",
             f"{_rate(a.in_alert_share)} of the time, {_rate(a.normal_in_alert_share)} of normal beats",

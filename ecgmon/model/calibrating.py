@@ -75,14 +75,16 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
         known = np.concatenate([labelled(r, ("N", *ANOMALOUS))[scored(r)] for r in used])
         p = np.concatenate([v[scored(r)] for v, r in zip(p_values, used, strict=True)])
         threshold = best_f_beta(p[known], odd[known], settings.beta)
+        beat_threshold = threshold
     else:
-        threshold = chosen(GRID, rates, requested)
+        threshold, beat_threshold = chosen(GRID, rates, requested), settings.false_positive_rate
         _warn(list(normal_hours(used).values()), settings)
     info = CalibrationInfo(
         method=settings.method,
         unit=ALERTS,
         requested=None if settings.method == "f-beta" else requested,
         threshold=threshold,
+        beat_threshold=beat_threshold,
         realised=false_alerts_per_hour(used, p_values, threshold, settings.episodes),
         patients=len({record.patient for record in used}),
         beats=sum(int(normal(record).sum()) for record in used),
@@ -122,6 +124,7 @@ def calibrate_windows(
         unit=SHARE,
         requested=None if settings.method == "f-beta" else settings.false_positive_rate,
         threshold=threshold,
+        beat_threshold=threshold,
         realised=float(np.mean(p_normal <= threshold)),
         patients=0 if patients is None else len(scores_of),
         beats=int(p_normal.size),

@@ -49,7 +49,7 @@ class CalibrationSettings(Settings, frozen=True):
         float, Meta(gt=0, le=MOST_ALERTS, description="false alerts per stream and hour that are acceptable")
     ] = 1.0
     false_positive_rate: Annotated[
-        float, Meta(gt=0, lt=1, description="for windows without time: share of normal ones called odd")
+        float, Meta(gt=0, lt=1, description="share of normal beats, or of normal windows, called odd")
     ] = 0.01
     beta: Annotated[float, Meta(gt=0, le=10, description="f-beta: above 1 favours finding beats")] = 1.0
     tail: Annotated[float, Meta(gt=0, le=0.2, description="share of beats behind the Pareto tail")] = 0.01
@@ -73,16 +73,19 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
 class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a person wants to know of a calibration.
 
-    ``unit`` is what requested and realised count. ``requested`` is None where no rate was asked for: the
-    threshold is the one of the best F-beta. ``realised`` and ``table`` are of the calibration data itself,
-    ``held_out`` of patients left out in turn, None where there were too few to leave any out. ``hours`` are
-    all that was scored; rates count those of normal beats among them.
+    ``unit`` is what requested and realised count, ``threshold`` what was chosen for it: of streams, where
+    beats begin to raise alerts. ``beat_threshold`` is where a beat is called odd: the share of normal beats
+    that may be. ``requested`` is None where no rate was asked for: both are the one of the best F-beta.
+    ``realised`` and ``table`` are of the calibration data itself, ``held_out`` of patients left out in turn,
+    None where there were too few to leave any out. ``hours`` are all that was scored; rates count those of
+    normal beats among them.
     """
 
     method: str
     unit: str
     requested: float | None
     threshold: float
+    beat_threshold: float
     realised: float
     patients: int
     beats: int
@@ -107,7 +110,7 @@ class Calibration:
 
     @property
     def threshold(self) -> float:
-        """The p-value at or under which a beat is odd."""
+        """The p-value at or under which a beat counts towards an alert, or a window is odd."""
         return self.info.threshold
 
     def p_value(self, scores: ArrayLike) -> FloatArray:
@@ -133,8 +136,9 @@ class Calibration:
             raise ValueError("calibration grid is not one of ascending probabilities")
         if not (rates.min() >= 0 and (np.diff(rates) >= 0).all()):
             raise ValueError("calibration rates do not rise with the threshold")
-        if not 0 < info.threshold <= 1:
-            raise ValueError(f"calibration threshold {info.threshold:g} is no probability above 0")
+        for threshold in (info.threshold, info.beat_threshold):
+            if not 0 < threshold <= 1:
+                raise ValueError(f"calibration threshold {threshold:g} is no probability above 0")
         return cls(info, survival, grid.astype(np.float64), rates.astype(np.float64))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
-from ecgmon.model.calibration import CalibrationSettings
+from ecgmon.model.calibration import MOST_ALERTS, CalibrationSettings
 from ecgmon.model.extremes import FloatArray, Survival, fit_survival
 from ecgmon.model.false_alerts import (
     FEWEST_NORMAL,
@@ -23,6 +24,9 @@ from ecgmon.model.false_alerts import (
 
 GRID: FloatArray = np.logspace(-7, -0.3, 135)
 """Thresholds tried, as p-values."""
+
+RUN_TOGETHER: Final = 2.0 * MOST_ALERTS
+"""False alerts per hour of a threshold at which they cannot be counted."""
 
 
 def normal(record: ScoredRecord) -> NDArray[np.bool_]:
@@ -66,6 +70,9 @@ def alert_rates(
     patients who have :func:`~ecgmon.model.false_alerts.normal_hours`, [g] its standard error (0 for a single
     one).
 
+    At high thresholds alerts run into each other, until a single one stands for ever. Where the mean falls
+    for that reason, :data:`RUN_TOGETHER` stands, which is more than anyone may request.
+
     Raises :class:`EcgmonError` when there is no such patient.
     """
     if not normal_hours(records):
@@ -77,4 +84,8 @@ def alert_rates(
     rates = np.array(by_patient, dtype=np.float64)  # [g, patients]
     n = rates.shape[1]
     error = rates.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(len(GRID))
-    return np.maximum.accumulate(rates.mean(axis=1)), np.maximum.accumulate(error)
+    mean = rates.mean(axis=1)
+    together = len(GRID) - int(np.argmax(mean[::-1]))
+    mean, error = np.maximum.accumulate(mean), np.maximum.accumulate(error)
+    mean[together:] = RUN_TOGETHER
+    return mean, error

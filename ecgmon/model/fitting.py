@@ -30,7 +30,8 @@ from ecgmon.model.dataset import Pairs, RecordBeats, gather, normalise
 from ecgmon.model.epochs import History, TrainingSettings
 from ecgmon.model.judging import Judgements, calibrated, calibrated_windows, judge
 from ecgmon.model.oddness import Population, ScoreSettings
-from ecgmon.model.scoring import Restorer, fit_scoring, reference_pairs
+from ecgmon.model.population import fit_scoring, reference_pairs
+from ecgmon.model.restorer import Restorer
 from ecgmon.model.splits import Split, SplitSettings, folds, split_patients, split_rows
 from ecgmon.model.training import train
 

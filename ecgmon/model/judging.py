@@ -17,8 +17,10 @@ from ecgmon.model.calibration import Calibration, CalibrationSettings
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.model.devices import Device
 from ecgmon.model.false_alerts import ScoredRecord
+from ecgmon.model.judge import Judge, judge_records
 from ecgmon.model.oddness import Population, ScoreSettings
-from ecgmon.model.scoring import Judge, Restorer, judge_records, population_of, window_errors
+from ecgmon.model.restorer import Restorer, window_errors
+from ecgmon.model.scoring import population_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

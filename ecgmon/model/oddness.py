@@ -40,7 +40,7 @@ from ecgmon.model.baseline import (
 from ecgmon.model.learning import learn
 from ecgmon.model.parts import RHYTHM, Floats, K, lie_on, move, normalise
 
-WEIGHTS: Final = np.array([0.7, 2.0, 1.0, 2.0])
+WEIGHTS: Final = np.array([0.7, 2.0, 1.0, 2.5])
 """Of the parts. Chosen on DS1, folds by patient, like all below."""
 HIGHEST: Final = 8.0
 """Largest z-value that counts."""
@@ -57,11 +57,11 @@ MAX_SPREAD: Final = np.array([2.5, 2.5, 2.5, 0.8])
 BELIEVED: Final = 0.5
 """Share of what the autoencoder adds to the reference that counts as restored: it explains some of what makes
 a normal beat differ from its reference, and a little of what makes an odd one."""
-LEVEL: Final = 0.9
+LEVEL: Final = 0.7
 """Exponent of population's over patient's level: 1 would make all patients' medians equal."""
 LEVEL_TRUST: Final = 100.0
 """Accepted beats after which it has half its effect."""
-LEAST_LEVEL: Final = 0.7
+LEAST_LEVEL: Final = 0.9
 MOST_LEVEL: Final = 1.4
 """Limits of its effect on the score."""
 

@@ -1,170 +1,30 @@
-"""From beats to scores: restore with the autoencoder, judge against the baseline, turn into p-values.
-
-The autoencoder works on batches over many streams; what is relative to one patient is in
-:mod:`ecgmon.model.oddness`. Scores do not depend on how beats were batched, up to the last digits of the
-batched arithmetic.
-"""
+"""A bundle at work: from beats to scores and p-values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ecgmon.ecg.types import WINDOW, Beat, Layout, ModelRef, Samples, Score
-from ecgmon.errors import BundleError, EcgmonError
-from ecgmon.model import oddness as odd
-from ecgmon.model.autoencoders import Autoencoder
+from ecgmon.ecg.types import Beat, Layout, ModelRef, Samples, Score
+from ecgmon.errors import BundleError
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.calibration import Calibration
-from ecgmon.model.dataset import RecordBeats
-from ecgmon.model.devices import Device, pick
-from ecgmon.model.learning import ACCEPT
-from ecgmon.model.oddness import GUESS, Population, ScoreSettings
-from ecgmon.model.parts import MAX_SHIFT, PARTS, QRS, REGIONS, Floats, K, earliness, measure
-
-LARGEST_BATCH: Final = 1024
-
-FIT_ROUNDS: Final = 2
-"""The statistics decide which beats enter a baseline and so themselves; two rounds settle them."""
-
-LEAST_BEATS: Final = 30
-"""Normal beats of a patient that make statistics,"""
-LEAST_COLD: Final = 5
-"""and normal beats without a reference, of all patients."""
-LEAST_SPREAD: Final = 0.1
-"""Of a part, in units of the guess: a record whose intervals are all the same has none."""
-
-
-class Restorer:
-    """The autoencoder on its device: [n, 187] beats and [n, 187] references to [n, 187] restored beats.
-
-    On a CPU it sets torch to one thread for the whole process: these nets are so small that more threads
-    mostly wait for each other, for seconds where other programs want the cores.
-    """
-
-    def __init__(self, model: Autoencoder, device: Device = "auto") -> None:
-        self.device = pick(device)
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)
-        self.model = model.to(self.device).eval()
-        self.sees_reference = model.context is not None
-
-    def __call__(self, x: Samples, reference: Samples) -> Samples:
-        restored = np.empty_like(x)
-        with torch.inference_mode():
-            for first in range(0, len(x), LARGEST_BATCH):
-                part = slice(first, first + LARGEST_BATCH)
-                y, _ = self.model(
-                    torch.from_numpy(x[part]).to(self.device),
-                    torch.from_numpy(reference[part]).to(self.device),
-                )
-                restored[part] = y.cpu().numpy()
-        return restored
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """One beat and what was found of it.
-
-    score       larger is odder
-    plain       0..8, the score before it was set against the patient's usual one
-    z           [4] standard deviations from what is usual, by part
-    raw         [4] what z was computed from
-    warm        there was a reference
-    x           [187] the normalised window, laid on the reference by ``shift`` samples
-    reference   [187] zeros where there was none
-    restored    [187] what the autoencoder made of x, half-way back to the reference where there is one
-    """
-
-    score: float
-    plain: float
-    z: Floats
-    raw: Floats
-    warm: bool
-    x: Samples
-    reference: Samples
-    restored: Samples
-    shift: int
-
-
-class Judge:
-    """Restores beats and takes their baselines over them; without an autoencoder the reference stands in."""
-
-    def __init__(
-        self,
-        restorer: Restorer | None,
-        population: Population,
-        layout: Layout,
-        settings: ScoreSettings | None = None,
-    ) -> None:
-        self.restorer = restorer
-        self.population = population
-        self.layout = layout
-        self.regions = REGIONS[layout]
-        self._rule = (settings or ScoreSettings()).rule()
-        self._qrs = (int(self.regions[QRS, 0]), int(self.regions[QRS, 1]))
-
-    def judge(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[tuple[int, Judged]]:
-        """Yield (index into ``items``, what was found) for each beat; each stream's beats in their order."""
-        queues: dict[int, list[int]] = {}
-        for i, (_, baseline) in enumerate(items):
-            queues.setdefault(id(baseline), []).append(i)
-        waiting = list(queues.values())
-        while waiting:
-            taken: list[int] = []
-            for queue in waiting:
-                n = min(items[queue[0]][1].room(), len(queue))
-                taken += queue[:n]
-                del queue[:n]
-            waiting = [queue for queue in waiting if queue]
-            yield from zip(taken, self._round([items[i] for i in taken]), strict=True)
-
-    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[Judged]:
-        x = np.empty((len(items), WINDOW), np.float32)
-        reference = np.zeros((len(items), WINDOW), np.float32)
-        laid = []
-        for i, (beat, baseline) in enumerate(items):
-            scale = beat.scale if self.layout == "centred" else 0.0
-            shift, which = odd.prepare(
-                baseline.state, beat.window, scale, MAX_SHIFT[self.layout], self._qrs, x[i]
-            )
-            laid.append((shift, which))
-            if baseline.warm:
-                reference[i] = baseline.reference(which)
-        restored = self._restore(x, reference, np.array([baseline.warm for _, baseline in items]))
-        statistics, level = self.population.parts, self.population.level
-        for i, ((beat, baseline), (shift, which)) in enumerate(zip(items, laid, strict=True)):
-            raw, z, warm = np.empty(K), np.empty(K), baseline.warm
-            early = earliness(beat.rr, beat.rr_local, beat.irregularity)
-            measure(x[i], restored[i], self.regions, early, raw)
-            score, plain = odd.advance(
-                baseline.state, statistics, level, self._rule, self._qrs, x[i], beat.rr, raw, which, z
-            )
-            yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
-
-    def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:
-        """What the autoencoder makes of ``x`` [n, 187], drawn half-way back to the reference where there is
-        one."""
-        if self.restorer is None:
-            return reference
-        drawn = self.restorer(x, reference)
-        if not self.restorer.sees_reference:
-            return drawn
-        drawn[warm] = reference[warm] + np.float32(odd.BELIEVED) * (drawn[warm] - reference[warm])
-        return drawn
+from ecgmon.model.devices import Device
+from ecgmon.model.judge import Judge, Judged
+from ecgmon.model.oddness import Population
+from ecgmon.model.parts import PARTS
+from ecgmon.model.restorer import Restorer, window_errors
 
 
 class Scorer:
     """A bundle at work: beats with their baselines in, scores out.
 
-    ``false_alerts_per_hour`` chooses the threshold from the bundle's calibration; ``None`` takes the one it
-    was calibrated for. Raises :class:`BundleError` when the bundle has no calibration.
+    ``false_alerts_per_hour`` chooses the threshold of alerts from the bundle's calibration; ``None`` takes
+    the one it was calibrated for. A beat that counts towards an alert is odd, so that the threshold of beats
+    is never stricter. Raises :class:`BundleError` when the bundle has no calibration.
     """
 
     def __init__(
@@ -177,7 +37,7 @@ class Scorer:
         self._calibration = _calibration(bundle, "calibration")
         self._windows = _calibration(bundle, "window_calibration")
         self._judge: Judge | None = None
-        self.threshold = float("nan")
+        self.threshold = self.beat_threshold = float("nan")
         if self._calibration is not None:
             self._judge = Judge(self._restorer, population_of(bundle), bundle.layout, bundle.metadata.score)
             self.threshold = (
@@ -185,6 +45,7 @@ class Scorer:
                 if false_alerts_per_hour is None
                 else self._calibration.threshold_for(false_alerts_per_hour)
             )
+            self.beat_threshold = max(self._calibration.info.beat_threshold, self.threshold)
 
     @property
     def device(self) -> str:
@@ -212,7 +73,8 @@ class Scorer:
             Score(
                 score=judged.score,
                 p_value=float(p),
-                odd=bool(p <= self.threshold),
+                odd=bool(p <= self.beat_threshold),
+                alarming=bool(p <= self.threshold),
                 parts=dict(zip(PARTS, judged.z.tolist(), strict=True)),
                 reconstruction=self._in_millivolt(judged.restored, judged.shift, beat),
                 reference=(
@@ -245,13 +107,6 @@ class Scorer:
         return mv
 
 
-def window_errors(restorer: Restorer, windows: Samples) -> NDArray[np.float64]:
-    """Root mean square errors [n] of normalised windows [n, 187] restored without a reference."""
-    restored = restorer(windows, np.zeros_like(windows))
-    error: NDArray[np.float64] = np.sqrt(np.mean((windows - restored).astype(np.float64) ** 2, axis=1))
-    return error
-
-
 def _calibration(bundle: Bundle, name: str) -> Calibration | None:
     """The calibration that the bundle keeps under ``name``, or None."""
     info = getattr(bundle.metadata, name)
@@ -269,97 +124,3 @@ def population_of(bundle: Bundle) -> Population:
         return Population.from_tensors(bundle.part("scoring"))
     except ValueError as error:
         raise BundleError(f"bundle '{bundle.name}' {error}; train it again") from None
-
-
-def judge_record(judge: Judge, record: RecordBeats) -> list[Judged | None]:
-    """Run one recording from an empty baseline; ``None`` for beats that are not good."""
-    return judge_records(judge, [record])[0]
-
-
-def judge_records(judge: Judge, records: Sequence[RecordBeats]) -> list[list[Judged | None]]:
-    """Run recordings side by side, which fills the batches, each from an empty baseline."""
-    items: list[tuple[Beat, Baseline]] = []
-    places: list[tuple[int, int]] = []
-    for r, record in enumerate(records):
-        baseline = Baseline()
-        for b, beat in enumerate(record.beats):
-            if beat.good:
-                items.append((beat, baseline))
-                places.append((r, b))
-    found: list[list[Judged | None]] = [[None] * len(record.beats) for record in records]
-    for i, judged in judge.judge(items):
-        r, b = places[i]
-        found[r][b] = judged
-    return found
-
-
-def reference_pairs(records: Sequence[RecordBeats], layout: Layout) -> list[tuple[Samples, Samples]]:
-    """What an autoencoder trains on: each recording's good normal beats and their references, [n, 187] each.
-
-    References grow as they do in service, from the beats before; for the first beats they are zeros. Which
-    beats enter them is decided without an autoencoder, by distance and rhythm alone.
-    """
-    judge = Judge(None, GUESS, layout)
-    pairs = []
-    for record, found in zip(records, judge_records(judge, records), strict=True):
-        kept = [j for j, label in zip(found, record.labels, strict=True) if j is not None and label == "N"]
-        x = np.stack([j.x for j in kept]) if kept else np.empty((0, WINDOW), np.float32)
-        reference = np.stack([j.reference for j in kept]) if kept else np.empty((0, WINDOW), np.float32)
-        pairs.append((x, reference))
-    return pairs
-
-
-def fit_scoring(
-    restorer: Restorer | None,
-    records: Sequence[RecordBeats],
-    layout: Layout,
-    settings: ScoreSettings | None = None,
-) -> Population:
-    """Statistics of normal beats over patients.
-
-    Only beats annotated normal count; the baselines see all beats, as in service. Each patient weighs the
-    same. Raises :class:`EcgmonError` when no record has enough normal beats.
-    """
-    population = GUESS
-    for _ in range(FIT_ROUNDS):
-        found = judge_records(Judge(restorer, population, layout, settings), records)
-        population = _population(found, records)
-    return population
-
-
-def _population(found: Sequence[Sequence[Judged | None]], records: Sequence[RecordBeats]) -> Population:
-    rows: dict[tuple[bool, str], list[Judged]] = {}
-    for judged_beats, record in zip(found, records, strict=True):
-        for judged, label in zip(judged_beats, record.labels, strict=True):
-            if judged is not None and label == "N":
-                rows.setdefault((judged.warm, record.patient), []).append(judged)
-    warm = [beats for (is_warm, _), beats in rows.items() if is_warm and len(beats) >= LEAST_BEATS]
-    cold = [judged for (is_warm, _), beats in rows.items() if not is_warm for judged in beats]
-    if not warm or not cold:
-        raise EcgmonError(
-            f"no recording has {LEAST_BEATS} good normal beats, too few for statistics; name more"
-        )
-    table = GUESS.parts.copy()
-    for k in range(K):
-        columns = [_finite([judged.raw[k] for judged in beats]) for beats in warm]
-        columns = [column for column in columns if len(column) >= LEAST_BEATS]
-        if not columns:
-            continue  # a part that this layout does not have
-        middles = np.array([np.median(column) for column in columns])
-        table[odd.MEAN, k] = middles.mean()
-        table[odd.SD, k] = max(
-            np.median([column.std() for column in columns]), LEAST_SPREAD * GUESS.parts[odd.SD, k]
-        )
-        table[odd.BETWEEN, k] = middles.std() if len(columns) > 1 else table[odd.SD, k]
-        first = _finite([judged.raw[k] for judged in cold])
-        known = len(first) >= LEAST_COLD
-        table[odd.COLD_MEAN, k] = first.mean() if known else table[odd.MEAN, k]
-        table[odd.COLD_SD, k] = max(first.std(), table[odd.SD, k]) if known else table[odd.SD, k]
-    accepted = [[judged.plain for judged in beats if judged.plain < ACCEPT] for beats in warm]
-    levels = [np.median(plain) for plain in accepted if plain]
-    return Population(table, float(np.mean(levels)) if levels else GUESS.level)
-
-
-def _finite(values: Sequence[float]) -> Floats:
-    array = np.array(values, np.float64)
-    return array[np.isfinite(array)]

@@ -134,7 +134,7 @@ class EpisodeFindings:
         noted = self._rhythm.note(beat, score)
         if before is not None and before.odd:
             self._tally.show({code: before.shown[code] for code in before.shown if code not in known})
-        if noted is not None and score is not None and score.odd:
+        if noted is not None and score is not None and score.alarming:
             noted.shown.update(shape_of(beat, score))
         if noted is None:
             self._tally.broken()

@@ -103,7 +103,7 @@ class Rhythm:
         if score is None:
             return None
         rr = beat.rr if before is not None and beat.rr > 0 else math.nan
-        noted = Noted(beat.r, rr, score.odd)
+        noted = Noted(beat.r, rr, score.alarming)
         if before is not None and len(self._usual) >= LEAST_INTERVALS and rr > 0:
             self._judge(noted, before)
         if before is not None and not (before.odd or noted.odd) and rr > 0:

@@ -45,14 +45,19 @@ P_VALUES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0
 class Metrics(Observer):
     """Watches a pipeline and tells Prometheus."""
 
-    def __init__(self, model: ModelRef | None = None, threshold: float | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelRef | None = None,
+        threshold: float | None = None,
+        beat_threshold: float | None = None,
+    ) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         r = self.registry
         self.chunks = Counter("ecgmon_chunks", "Chunks that reached the pipeline.", registry=r)
         self.samples = Counter("ecgmon_samples", "Samples in those chunks, all leads.", registry=r)
         self.beats = Counter("ecgmon_beats", "Beats found.", registry=r)
         self.scored = Counter("ecgmon_beats_scored", "Beats that were scored.", registry=r)
-        self.odd = Counter("ecgmon_beats_odd", "Scored beats at or under the threshold.", registry=r)
+        self.odd = Counter("ecgmon_beats_odd", "Scored beats at or under the threshold of beats.", registry=r)
         self.not_good = Counter("ecgmon_beats_not_good", "Beats too noisy to be scored.", registry=r)
         self.bad_seconds = Counter(
             "ecgmon_signal_not_good_seconds", "Signal that failed the quality gate.", ["reason"], registry=r
@@ -86,12 +91,19 @@ class Metrics(Observer):
         self.build = Info("ecgmon_build", "This program.", registry=r)
         self.build.info({"version": __version__, "python": platform.python_version()})
         self.model = Info("ecgmon_model", "The bundle that makes the scores.", registry=r)
-        self.threshold = Gauge("ecgmon_threshold", "P-value at or under which a beat is odd.", registry=r)
+        self.threshold = Gauge(
+            "ecgmon_threshold", "P-value at or under which a beat counts towards an alert.", registry=r
+        )
+        self.beat_threshold = Gauge(
+            "ecgmon_beat_threshold", "P-value at or under which a beat is odd.", registry=r
+        )
         if model is not None:
             self.model.info({"name": model.name, "hash": model.hash})
         if threshold is not None:
             self.threshold.set(threshold)
-        self.drift = ScoreDrift(threshold)
+        if beat_threshold is not None:
+            self.beat_threshold.set(beat_threshold)
+        self.drift = ScoreDrift(beat_threshold)
         r.register(self.drift)
         self._latency_of_beats = self.latency.labels("beat")
         self._latency_of_alerts = self.latency.labels("alert")

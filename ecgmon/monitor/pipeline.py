@@ -55,7 +55,7 @@ class Scorer(Protocol):
     """What the pipeline asks of :class:`ecgmon.model.scoring.Scorer`."""
 
     threshold: float
-    """p-value at or under which a beat is odd."""
+    """p-value at or under which a beat counts towards an alert."""
 
     @property
     def layout(self) -> Layout:

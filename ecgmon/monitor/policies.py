@@ -101,11 +101,13 @@ class OddBeats:
         if score is None:
             self._run = 0
             return changes
-        if score.odd:
+        if score.alarming:
             self._odd(beat, score)
         else:
             self._run = 0
-        decided = self._rule.feed(beat.r, score.odd)  # at the R-peak; the beat was known when it was ready
+        decided = self._rule.feed(
+            beat.r, score.alarming
+        )  # at the R-peak; the beat was known when it was ready
         return changes + self._changes([event._replace(time=beat.ready) for event in decided])
 
     def second(self, quality: Quality) -> Iterable[Change]:

@@ -117,7 +117,7 @@ class Service:
             self._stack.enter_context(_embedded(settings.embedded_broker.port))
         self.sinks: dict[str, Sink] = make_sinks(settings)
         self.source: Source = make_source(settings)
-        self.metrics = Metrics(scorer.model_ref, scorer.threshold)
+        self.metrics = Metrics(scorer.model_ref, scorer.threshold, scorer.beat_threshold)
         self.pipeline = Pipeline(scorer, settings, list(self.sinks.values()), [self.metrics], self._clock)
         self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
         self.metrics.observer_failures.set_function(lambda: self.pipeline.observer_failures)
@@ -141,7 +141,12 @@ class Service:
             self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
         self.source.open()
         self._stack.callback(self.source.close)
-        log.info("watching: model %s, threshold p <= %.3g", scorer.model_ref.name, scorer.threshold)
+        log.info(
+            "watching: model %s, beats odd at p <= %.3g, alerts at p <= %.3g",
+            scorer.model_ref.name,
+            scorer.beat_threshold,
+            scorer.threshold,
+        )
 
     def _watch(self) -> None:
         """The compute thread's loop."""

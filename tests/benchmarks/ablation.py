@@ -8,7 +8,7 @@ may be chosen by it. ``--on ds1-folds`` trains on half of DS1's patients and mea
 reverse, pooled by p-value as ``evaluate --folds`` pools: choose there.
 
 A row is a training configuration (``--config`` with the row's changes) and, where the configuration has no
-switch for what is left out, another :class:`~ecgmon.model.scoring.Judge`. Calibration and threshold are made
+switch for what is left out, another :class:`~ecgmon.model.judge.Judge`. Calibration and threshold are made
 anew for each row by the same rules, so that all columns compare. Rows whose autoencoders are the same share
 their trainings; what ``--out`` holds already is not trained again. ``--ranking`` trains one autoencoder a row
 instead of four: a single patient then calibrates, and what depends on the threshold is not shown.
@@ -41,12 +41,14 @@ from ecgmon.ecg.types import Beat, Samples
 from ecgmon.errors import EcgmonError
 from ecgmon.evaluation.statistics import Evaluation, Requested, evaluation
 from ecgmon.evaluation.tally import tally
-from ecgmon.model import judging, oddness, scoring
+from ecgmon.model import judging, oddness, population, scoring
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.model.fitting import Origin, Resume, fit_recordings
-from ecgmon.model.scoring import Judge, Judged, Scorer, window_errors
+from ecgmon.model.judge import Judge, Judged
+from ecgmon.model.restorer import window_errors
+from ecgmon.model.scoring import Scorer
 from ecgmon.model.splits import folds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,7 +165,7 @@ class Trial:
         settings = config.convert(_merged(self.base, row.changes), TrainSettings, where=row.name)
         tallies, requested, hashes = {}, {}, []
         with ExitStack() as stack:
-            for module in (scoring, judging):
+            for module in (scoring, judging, population):
                 stack.enter_context(patch.object(module, "Judge", row.judge))
             for group, measured in zip(self.groups, self.measured, strict=True):
                 learning = [record for record in self.beats if record.patient not in group]
@@ -179,8 +181,9 @@ class Trial:
                         found = replace(found, score=-np.log10(found.p))
                     tallies[name] = tally(found)
                     requested[name] = Requested(
-                        threshold=scorer.threshold,
-                        false_positive_rate=scorer.threshold,
+                        threshold=scorer.beat_threshold,
+                        false_positive_rate=scorer.beat_threshold,
+                        alert_threshold=scorer.threshold,
                         false_alerts_per_hour=None if info is None else info.requested,
                     )
         parts = [[name_of(record, self.data) for record in part] for part in self.measured]

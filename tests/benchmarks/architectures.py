@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from ecgmon.model.bundle import load
-from ecgmon.model.scoring import Restorer
+from ecgmon.model.restorer import Restorer
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "conv": {"type": "conv"},

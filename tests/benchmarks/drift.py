@@ -67,7 +67,7 @@ def main() -> None:
     scorer = Scorer(stream_bundle(args.model))
     ways = {name: (0, way) for name, way in spoilt(args.data / "nstdb").items()}
     ways["the other lead"] = (1, lambda x: x)
-    drifts = {name: ScoreDrift(scorer.threshold) for name in ways}
+    drifts = {name: ScoreDrift(scorer.beat_threshold) for name in ways}
     for record in resolve(args.data / "mitdb", args.records):
         leads = wfdb.rdrecord(str(record)).p_signal
         for name, (lead, way) in ways.items():

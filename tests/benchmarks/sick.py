@@ -24,7 +24,8 @@ from ecgmon.ecg.rr import Rhythm
 from ecgmon.ecg.types import R_INDEX
 from ecgmon.evaluation.ranking import auroc
 from ecgmon.model.dataset import RecordBeats
-from ecgmon.model.scoring import Judge, fit_scoring, judge_records
+from ecgmon.model.judge import Judge, judge_records
+from ecgmon.model.population import fit_scoring
 
 SINUS = ("101", "109", "112", "115", "118", "122", "124", "205", "207", "209", "215", "220", "223", "230")
 P_WAVE = slice(R_INDEX - 38, R_INDEX - 12)

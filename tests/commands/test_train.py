@@ -219,11 +219,11 @@ def test_records_of_one_name_in_folders_below_are_patients_of_their_own(
     small: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ecgmon.model import judging, scoring
+    from ecgmon.model import judging, restorer
 
     devices: list[str] = []
 
-    class Noted(scoring.Restorer):
+    class Noted(restorer.Restorer):
         def __init__(self, model: Any, device: Any = "auto") -> None:
             devices.append(device)
             super().__init__(model, device)

@@ -95,7 +95,8 @@ def _alerts(result: Evaluation) -> list[Fact]:
     if a is None:
         return []
     delay = "" if a.median_delay_s is None else f"after {number(a.median_delay_s, 1)} s (median)"
-    requested = f"requested {small(a.requested_false_per_hour)}"
+    at = of_folds(a) or f"p \N{LESS-THAN OR EQUAL TO} {small(a.threshold)}"
+    requested = f"requested {small(a.requested_false_per_hour)}, at {at}"
     return [
         ("False alerts an hour", small(a.false_per_hour),
          f"{requested}; {a.n_false} of {a.n} alerts in {a.hours:.2f} h"),

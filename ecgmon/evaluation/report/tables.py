@@ -16,9 +16,17 @@ from ecgmon.evaluation.table import of_folds
 Value = float | int | str | None
 
 PROMISES: Final = frozenset(
-    {"beats.threshold", "beats.requested_false_positive_rate", "alerts.requested_false_per_hour"}
+    {
+        "beats.threshold",
+        "beats.requested_false_positive_rate",
+        "alerts.threshold",
+        "alerts.requested_false_per_hour",
+    }
 )
 """Figures that are one column only where recordings differ in them, as with several models."""
+
+SPANS: Final = frozenset({"beats.thresholds", "alerts.thresholds"})
+"""Lowest and highest, of which the column of the mean tells."""
 
 _GROUPS: Final = {
     "beats.n_per_class.": "annotated beats",
@@ -59,7 +67,7 @@ def figures(summary: Summary) -> dict[str, Value]:
         if isinstance(value, dict):
             for key, inner in value.items():
                 walk(f"{path}.{key}" if path else key, inner)
-        elif path == "beats.thresholds":  # a span, and the means stand in "beats.threshold"
+        elif path in SPANS:  # the means stand in "beats.threshold" and "alerts.threshold"
             pass
         elif isinstance(value, list):
             found.update({f"{path}.{rate['requested']:g}": rate["realised"] for rate in value})
@@ -76,7 +84,10 @@ def records_table(result: Evaluation) -> str:
     rows = {name: figures(summary) for name, summary in result.records.items()}
     same = {key for key in PROMISES if len({row.get(key) for row in rows.values()}) == 1}
     keys = [key for key in pooled if key not in same and key != "beats.mean_record_auroc"]
-    foot = pooled | ({"beats.threshold": span} if (span := of_folds(result.beats)) else {})
+    foot: dict[str, Any] = dict(pooled)
+    for key, part in (("beats.threshold", result.beats), ("alerts.threshold", result.alerts)):
+        if part is not None and (span := of_folds(part)):
+            foot[key] = span
     return table(
         [_column(key) for key in keys],
         {name: [row.get(key, _absent(key)) for key in keys] for name, row in rows.items()},
