@@ -61,6 +61,7 @@ def test_a_threshold_of_the_best_f_beta_claims_no_rate(
     figures = json.loads(capsys.readouterr().out)
     assert figures["alerts"]["requested_false_per_hour"] is None
     assert figures["beats"]["requested_false_positive_rate"] is None
+    assert figures["alerts"]["threshold"] == figures["beats"]["threshold"] == info.threshold
 
 
 def test_calibrating_on_patients_that_trained_is_warned_of(

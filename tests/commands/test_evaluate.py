@@ -134,11 +134,11 @@ def test_the_detector_is_judged_over_whole_records_on_request(
     assert figures["beats"]["n"] == 1902
 
 
-def test_a_smaller_rate_of_false_alerts_gives_a_smaller_threshold(
+def test_a_smaller_rate_of_false_alerts_gives_alerts_a_smaller_threshold_and_leaves_beats_theirs(
     mitdb: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    thresholds = []
-    for rate in ("0.1", "5"):
+    alerts, beats = [], []
+    for rate in ("0.1", "0.5", "5"):
         evaluate(
             "--model",
             "default",
@@ -153,8 +153,11 @@ def test_a_smaller_rate_of_false_alerts_gives_a_smaller_threshold(
         )
         figures = json.loads(capsys.readouterr().out)
         assert figures["alerts"]["requested_false_per_hour"] == float(rate)
-        thresholds.append(figures["beats"]["threshold"])
-    assert thresholds[0] < thresholds[1]
+        alerts.append(figures["alerts"]["threshold"])
+        beats.append(figures["beats"]["threshold"])
+    assert alerts[0] < alerts[1] < alerts[2]
+    assert beats[0] == beats[1] == 0.01
+    assert beats[2] == alerts[2] > 0.01  # a beat that counts towards an alert is odd
 
 
 def test_without_json_a_table_is_printed(mitdb: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,9 @@ def test_no_model_saw_the_patients_it_judged(result: dict[str, Any]) -> None:
         assert not seen & judged
         assert seen | judged == {"100", "103", "119", "201", "208"}
         for name in held_out:
-            assert result["records"][name]["beats"]["threshold"] == model["threshold"]
+            found = result["records"][name]
+            assert found["alerts"]["threshold"] == model["threshold"]
+            assert found["beats"]["threshold"] == max(model["beat_threshold"], model["threshold"])
     assert len({model["hash"] for model in models}) == 3
     assert result["model"]["settings"]["training"]["epochs"] == 2
 
@@ -74,6 +76,9 @@ def test_the_figures_have_the_shape_of_one_model(result: dict[str, Any]) -> None
     thresholds = [record["beats"]["threshold"] for record in result["records"].values()]
     assert result["beats"]["threshold"] == pytest.approx(sum(thresholds) / len(thresholds))
     assert result["beats"]["thresholds"] == [min(thresholds), max(thresholds)]
+    of_alerts = [record["alerts"]["threshold"] for record in result["records"].values()]
+    assert result["alerts"]["threshold"] == pytest.approx(sum(of_alerts) / len(of_alerts))
+    assert result["alerts"]["thresholds"] == [min(of_alerts), max(of_alerts)]
     low, high = result["beats"]["thresholds"]
     assert low < result["beats"]["requested_false_positive_rate"] < high
     assert result["beats"]["per_class_auroc"]["V"] > 0.9

@@ -14,6 +14,8 @@ from ecgmon.config import convert
 from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event, count_episodes
 from ecgmon.errors import ConfigError
 
+EIGHT = EpisodeSettings(clear_beats=8, clear_seconds=30.0)
+
 
 def play(pattern: str, rule: EpisodeRule, *, rr: float = 0.8, start: float = 0.0) -> list[tuple[int, Event]]:
     """Feed 'x' for an odd beat and '.' for a calm one; returns (index of the beat, event)."""
@@ -32,14 +34,26 @@ def test_three_odd_beats_among_nine_raise_nothing() -> None:
 
 
 def test_eight_calm_beats_in_a_row_clear_with_the_last_odd_beat_as_end() -> None:
-    events = play("xxx.......x........", EpisodeRule())
+    events = play("xxx.......x........", EpisodeRule(EIGHT))
     assert [(i, e.state) for i, e in events] == [(2, "raised"), (18, "cleared")]
     cleared = events[1][1]
     assert (cleared.onset, cleared.end, cleared.odd) == pytest.approx((0.0, 8.0, 4))
 
 
+def test_the_defaults_of_the_settings_clear_unless_told_otherwise() -> None:
+    rule, told = EpisodeRule(), EpisodeSettings()
+    n, seconds = told.clear_beats, told.clear_seconds
+    events = play("xxx" + "." * (n - 1) + "x" + "." * n, rule)
+    assert [(i, e.state) for i, e in events] == [(2, "raised"), (2 * n + 2, "cleared")]
+    assert events[1][1].end == pytest.approx((n + 2) * 0.8)
+    rule.reset()
+    play("xxx", rule)
+    assert rule.tick(1.6 + seconds) == []
+    assert [e.time for e in rule.tick(1.7 + seconds)] == pytest.approx([1.6 + seconds])
+
+
 def test_time_alone_clears_when_no_beats_come() -> None:
-    rule = EpisodeRule()
+    rule = EpisodeRule(EIGHT)
     play("xxx", rule)
     assert rule.tick(1.6 + 30.0) == []
     (event,) = rule.tick(1.6 + 30.1)
@@ -51,7 +65,7 @@ def test_time_alone_clears_when_no_beats_come() -> None:
 
 def test_nothing_is_raised_in_the_refractory_time_and_what_goes_on_is_raised_after_it() -> None:
     pattern = "xxx........" + "x" * 20
-    states = [(i, e.state) for i, e in play(pattern, EpisodeRule())]
+    states = [(i, e.state) for i, e in play(pattern, EpisodeRule(EIGHT))]
     cleared = 10
     first_allowed = next(i for i in range(cleared, 40) if (i - cleared) * 0.8 >= 10.0)
     assert states == [(2, "raised"), (cleared, "cleared"), (first_allowed, "raised")]

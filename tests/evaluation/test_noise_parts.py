@@ -12,7 +12,9 @@ from ecgmon.evaluation.reference import reference
 from ecgmon.evaluation.statistics import NoiseParts, Requested, summary
 from ecgmon.evaluation.tally import Scored, tally
 
-PROMISED = Requested(threshold=0.01, false_positive_rate=0.01, false_alerts_per_hour=0.5)
+PROMISED = Requested(
+    threshold=0.01, false_positive_rate=0.01, alert_threshold=0.001, false_alerts_per_hour=0.5
+)
 REQUESTED = {"r": PROMISED}
 SECONDS = 900
 """Noisy from 300 to 420, from 540 to 660, and from 780 s on."""

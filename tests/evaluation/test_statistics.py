@@ -19,7 +19,9 @@ from ecgmon.evaluation.table import small as shown
 from ecgmon.evaluation.tally import Scored, Tally, tally
 from ecgmon.sources.annotations import read_annotations
 
-REQUESTED = Requested(threshold=0.01, false_positive_rate=0.01, false_alerts_per_hour=0.5)
+REQUESTED = Requested(
+    threshold=0.01, false_positive_rate=0.01, alert_threshold=0.002, false_alerts_per_hour=0.5
+)
 
 
 def scored(
@@ -232,7 +234,9 @@ def test_the_table_shows_every_record_and_fits_a_terminal(perturbed: Evaluation)
 
 def test_pooled_over_folds_the_thresholds_are_told_and_the_request_is_weighted_by_beats() -> None:
     """Ten seconds with seven normal or invented scored beats, and twice as much at another threshold."""
-    loose = Requested(threshold=0.4, false_positive_rate=0.4, false_alerts_per_hour=0.5)
+    loose = Requested(
+        threshold=0.4, false_positive_rate=0.4, alert_threshold=0.003, false_alerts_per_hour=0.5
+    )
     truth = reference(np.arange(14, dtype=np.int64) * 360, ["N"] * 14, 360.0)
     longer = tally(scored(truth, truth.t, np.full(14, 0.1)), learning=0.0, qrs_from=0.0)
     result = evaluation({"a": small(), "b": longer}, {"a": REQUESTED, "b": loose}, model={}, data={})
@@ -241,12 +245,32 @@ def test_pooled_over_folds_the_thresholds_are_told_and_the_request_is_weighted_b
     assert result.beats.requested_false_positive_rate == pytest.approx((7 * 0.01 + 14 * 0.4) / 21)
     assert result.alerts is not None
     assert result.alerts.requested_false_per_hour == 0.5
+    assert result.alerts.threshold == pytest.approx((0.002 + 0.003) / 2)
+    assert result.alerts.thresholds == (0.002, 0.003)
     tree = msgspec.json.decode(msgspec.json.encode(result))
     assert tree["beats"]["thresholds"] == [0.01, 0.4]
     assert "thresholds" not in tree["records"]["a"]["beats"]
+    assert tree["alerts"]["thresholds"] == [0.002, 0.003]
+    assert tree["records"]["b"]["alerts"]["threshold"] == 0.003
+    assert "thresholds" not in tree["records"]["b"]["alerts"]
     text = render(result)
     assert "at each fold's own threshold (0.01 to 0.4)" in text
     assert "p <= 0.2" not in text
+    assert "each fold's own (0.002 to 0.003)" in text
+    assert "0.0025" not in text
+
+
+def test_one_threshold_of_beats_and_folds_own_of_alerts() -> None:
+    """As a rule: beats are odd at the share that was asked for, alerts at what each fold's patients need."""
+    other = msgspec.structs.replace(REQUESTED, alert_threshold=0.004)
+    result = evaluation({"a": small(), "b": small()}, {"a": REQUESTED, "b": other}, model={}, data={})
+    assert (result.beats.threshold, result.beats.thresholds) == (0.01, msgspec.UNSET)
+    assert result.alerts is not None
+    assert result.alerts.thresholds == (0.002, 0.004)
+    text = render(result)
+    assert "p <= 0.01 " in text
+    assert "each fold's own (0.002 to 0.004)" in text
+    assert "at p <= 0.002" in render(evaluation({"a": small()}, {"a": REQUESTED}, model={}, data={}))
 
 
 def test_the_table_says_what_false_flags_are_of_and_leaves_out_what_there_is_none_of() -> None:

@@ -14,7 +14,8 @@ import pytest
 from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import EcgmonError
 from ecgmon.model.calibrating import calibrate, calibrate_windows
-from ecgmon.model.calibration import Calibration, CalibrationSettings, Method
+from ecgmon.model.calibration import MOST_ALERTS, Calibration, CalibrationSettings, Method
+from ecgmon.model.curves import RUN_TOGETHER
 from ecgmon.model.extremes import FloatArray
 from ecgmon.model.false_alerts import (
     ScoredRecord,
@@ -23,6 +24,9 @@ from ecgmon.model.false_alerts import (
     false_alerts_per_hour,
     normal_hours,
 )
+
+EIGHT = EpisodeSettings(clear_beats=8, clear_seconds=30.0)
+"""Alerts that end soon: dozens an hour can be told apart."""
 
 
 def stream(
@@ -42,7 +46,7 @@ PATIENTS = [stream(name) for name in ("a", "b", "c", "d")]
 @pytest.mark.parametrize("method", ["conformal", "quantile", "peaks-over-threshold"])
 @pytest.mark.parametrize("requested", [1.0, 5.0, 20.0])
 def test_threshold_honours_the_request_and_uses_it(method: Method, requested: float) -> None:
-    settings = CalibrationSettings(method=method, false_alerts_per_hour=requested, margin=0)
+    settings = CalibrationSettings(method=method, false_alerts_per_hour=requested, margin=0, episodes=EIGHT)
     calibration = calibrate(PATIENTS, settings)
     assert calibration.info.realised <= requested
     finer = calibration.grid[np.searchsorted(calibration.grid, calibration.threshold) + 1]
@@ -54,7 +58,7 @@ def test_threshold_honours_the_request_and_uses_it(method: Method, requested: fl
 def test_a_margin_leaves_room_for_patients_that_are_not_there() -> None:
     unlike = [stream(name, shift=shift) for name, shift in (("a", 0.0), ("b", 1.0), ("c", 2.0), ("d", 0.5))]
     exact, careful, wary = (
-        calibrate(unlike, CalibrationSettings(false_alerts_per_hour=5.0, margin=margin))
+        calibrate(unlike, CalibrationSettings(false_alerts_per_hour=5.0, margin=margin, episodes=EIGHT))
         for margin in (0.0, 1.0, 5.0)
     )
     assert exact.threshold >= careful.threshold > wary.threshold
@@ -65,13 +69,14 @@ def test_a_margin_leaves_room_for_patients_that_are_not_there() -> None:
 
 def test_a_single_patient_has_no_margin_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     one = PATIENTS[:1]
-    exact = calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0, margin=0))
+    exact = calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0, margin=0, episodes=EIGHT))
     assert "margin" not in caplog.text
-    assert calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0)).threshold == exact.threshold
+    careful = calibrate(one, CalibrationSettings(false_alerts_per_hour=5.0, episodes=EIGHT))
+    assert careful.threshold == exact.threshold
     assert "no margin could be taken" in caplog.text
 
 
-def _false(record: ScoredRecord, p: np.ndarray[tuple[int], np.dtype[np.float64]], threshold: float) -> float:
+def _false(record: ScoredRecord, p: FloatArray, threshold: float, rule: EpisodeSettings = EIGHT) -> float:
     kept = record.times >= 300
     later = ScoredRecord(
         record.patient,
@@ -80,18 +85,48 @@ def _false(record: ScoredRecord, p: np.ndarray[tuple[int], np.dtype[np.float64]]
         list(np.array(record.labels)[kept]),
         record.hours - 300 / 3600,
     )
-    return false_alerts_per_hour([later], [p[kept]], threshold, EpisodeSettings())
+    return false_alerts_per_hour([later], [p[kept]], threshold, rule)
+
+
+@pytest.mark.parametrize("rule", [EpisodeSettings(), EIGHT])
+def test_a_threshold_at_which_alerts_run_together_is_never_granted(rule: EpisodeSettings) -> None:
+    settings = CalibrationSettings(false_alerts_per_hour=MOST_ALERTS, margin=0, episodes=rule)
+    calibration = calibrate(PATIENTS, settings)
+    p = [calibration.p_value(r.scores) for r in PATIENTS]
+    rates = [
+        float(np.mean([_false(r, v, t, rule) for r, v in zip(PATIENTS, p, strict=True)]))
+        for t in calibration.grid.tolist()
+    ]
+    peak = rates.index(max(rates))
+    assert rates[-1] < 0.2 * rates[peak]  # at a p-value of 0.5 few alerts stand, and stand for ever
+    assert calibration.threshold == calibration.grid[peak]
+    assert calibration.info.realised == pytest.approx(rates[peak])
+    assert (calibration.rates[peak + 1 :] == RUN_TOGETHER).all()
+    assert max(row.threshold for row in calibration.info.table) <= calibration.grid[peak]
+    wary = calibrate(PATIENTS, CalibrationSettings(margin=5.0, episodes=rule))
+    assert wary.threshold_for(MOST_ALERTS) == calibration.threshold
+
+
+def test_beats_are_odd_at_their_own_share_whatever_is_asked_of_alerts() -> None:
+    for requested in (1.0, 20.0):
+        settings = CalibrationSettings(
+            false_alerts_per_hour=requested, false_positive_rate=0.02, episodes=EIGHT, margin=0
+        )
+        info = calibrate(PATIENTS, settings).info
+        assert info.beat_threshold == 0.02
+        assert info.threshold != 0.02
+    assert calibrate(PATIENTS, CalibrationSettings()).info.beat_threshold == 0.01
 
 
 def test_request_made_later_agrees_with_the_one_at_calibration() -> None:
-    first = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=2.0))
-    second = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=10.0))
+    first = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=2.0, episodes=EIGHT))
+    second = calibrate(PATIENTS, CalibrationSettings(false_alerts_per_hour=10.0, episodes=EIGHT))
     assert first.threshold_for(10.0) == second.threshold
     assert first.threshold < second.threshold
 
 
 def test_table_rises_and_stays_within_each_request() -> None:
-    table = calibrate(PATIENTS, CalibrationSettings()).info.table
+    table = calibrate(PATIENTS, CalibrationSettings(episodes=EIGHT)).info.table
     assert all(row.realised <= row.requested for row in table)
     assert all(a.threshold <= b.threshold for a, b in pairwise(table))
 
@@ -106,7 +141,6 @@ def test_alert_is_false_unless_an_anomalous_beat_lies_within_150_ms_of_its_span(
     times = np.arange(1.0, 201.0)
     p = np.ones(200)
     p[[20, 21, 22, 60, 61, 62, 100, 101, 102]] = 0.001
-    rule = EpisodeSettings()
 
     def rate(anomaly: float) -> float:
         order = np.argsort([*times, anomaly], kind="stable")
@@ -117,7 +151,7 @@ def test_alert_is_false_unless_an_anomalous_beat_lies_within_150_ms_of_its_span(
             list(np.array(["N"] * 200 + ["V"])[order]),
             2.0,
         )
-        return _count([record], [np.array([*p, 1.0])[order]], rule)
+        return _count([record], [np.array([*p, 1.0])[order]], EIGHT)
 
     assert rate(150.0) == 3  # the anomaly is far from all three
     assert rate(21.5) == 2
@@ -134,7 +168,7 @@ def test_an_alert_that_touches_flutter_is_not_false() -> None:
 
     def rate(*flutter: tuple[float, float]) -> float:
         record = ScoredRecord("a", times, np.ones(200), ["N"] * 200, 1.0, flutter)
-        return _count([record], [p], EpisodeSettings())
+        return _count([record], [p], EIGHT)
 
     assert rate() == rate((30.0, 50.0)) == 2
     assert rate((23.149, 25.0)) == 1
@@ -173,7 +207,7 @@ def test_patients_whose_beats_are_nearly_all_anomalous_do_not_move_the_threshold
         dataclasses.replace(stream(name, odd_share=0), labels=["V"] * (3000 - normal) + ["N"] * normal)
         for name, normal in (("v1", 0), ("v2", 0), ("v3", 200))
     ]
-    settings = CalibrationSettings(method="quantile", false_alerts_per_hour=5.0)
+    settings = CalibrationSettings(method="quantile", false_alerts_per_hour=5.0, episodes=EIGHT)
     alone, joined = calibrate(PATIENTS, settings), calibrate([*PATIENTS, *sick[:2]], settings)
     assert joined.threshold == alone.threshold
     np.testing.assert_array_equal(joined.rates, alone.rates)
@@ -337,10 +371,11 @@ def test_arrays_that_make_no_sense_are_no_calibration(
         Calibration.from_parts(good.info, arrays | {array: change(arrays[array])})
 
 
+@pytest.mark.parametrize("which", ["threshold", "beat_threshold"])
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.1])
-def test_a_threshold_that_is_no_probability_is_no_calibration(threshold: float) -> None:
+def test_a_threshold_that_is_no_probability_is_no_calibration(which: str, threshold: float) -> None:
     good = calibrate(PATIENTS, CalibrationSettings())
-    info = msgspec.structs.replace(good.info, threshold=threshold)
+    info = msgspec.structs.replace(good.info, **{which: threshold})
     with pytest.raises(ValueError, match="no probability"):
         Calibration.from_parts(info, good.tensors())
 
@@ -362,3 +397,15 @@ def test_f_beta_claims_no_rate() -> None:
     assert 3.0 not in [row.requested for row in info.table]
     scores, odd = PATIENTS[0].scores, np.array(PATIENTS[0].labels) == "V"
     assert calibrate_windows(scores, odd, None, CalibrationSettings(method="f-beta")).info.requested is None
+
+
+def test_f_beta_has_one_threshold_for_beats_and_alerts_and_so_have_windows() -> None:
+    settings = CalibrationSettings(method="f-beta", false_positive_rate=0.3)
+    scores, odd = PATIENTS[0].scores, np.array(PATIENTS[0].labels) == "V"
+    for info in (
+        calibrate(PATIENTS, settings).info,
+        calibrate_windows(scores, odd, None, settings).info,
+        calibrate_windows(scores, odd, None, CalibrationSettings(false_positive_rate=0.3)).info,
+    ):
+        assert info.threshold == info.beat_threshold
+        assert (info.threshold == 0.3) == (info.method == "conformal")

@@ -8,14 +8,19 @@ import msgspec
 import numpy as np
 import pytest
 
+from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.model import held_out
 from ecgmon.model.calibrating import calibrate, calibrate_windows
-from ecgmon.model.calibration import CalibrationInfo, CalibrationSettings
+from ecgmon.model.calibration import MOST_ALERTS, CalibrationInfo, CalibrationSettings
 from ecgmon.model.false_alerts import ScoredRecord, false_alerts_by_patient
 from ecgmon.model.held_out import hold_out, hold_out_windows
 from ecgmon.model.realised import RealisedRate
 
-SETTINGS = CalibrationSettings(learning_seconds=0, false_alerts_per_hour=3.0)
+SETTINGS = CalibrationSettings(
+    learning_seconds=0,
+    false_alerts_per_hour=3.0,
+    episodes=EpisodeSettings(clear_beats=8, clear_seconds=30.0),
+)
 
 
 def stream(patient: str, n: int = 2000, shift: float = 0.0, label: str = "N") -> ScoredRecord:
@@ -61,6 +66,16 @@ def test_one_patient_unlike_the_others_is_seen_held_out_and_nowhere_else() -> No
     assert percent.patients is not None
     assert percent.patients.max > 0.05
     assert percent.patients.median < 0.015
+
+
+def test_held_out_a_request_beyond_all_alerts_gets_the_most_that_there_are() -> None:
+    """Not the few that are left where alerts run into each other."""
+    found = hold_out(ALIKE, msgspec.structs.replace(SETTINGS, false_alerts_per_hour=MOST_ALERTS))
+    assert found is not None
+    ten, most = row(found.alerts, 10.0), row(found.alerts, MOST_ALERTS)
+    assert ten.realised is not None
+    assert most.realised is not None
+    assert most.realised > 2 * ten.realised
 
 
 def test_held_out_figures_are_those_of_a_calibration_on_the_others() -> None:

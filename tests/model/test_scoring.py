@@ -18,9 +18,12 @@ from ecgmon.model.autoencoders import ConvSettings, build
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import load
 from ecgmon.model.dataset import RecordBeats
+from ecgmon.model.judge import Judge, judge_records
 from ecgmon.model.oddness import GUESS, SD
 from ecgmon.model.parts import REGIONS
-from ecgmon.model.scoring import Judge, Restorer, Scorer, fit_scoring, judge_records, reference_pairs
+from ecgmon.model.population import fit_scoring, reference_pairs
+from ecgmon.model.restorer import Restorer
+from ecgmon.model.scoring import Scorer
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +167,26 @@ class TestDefaultBundle:
         strict = Scorer(bundle, "cpu", false_alerts_per_hour=0.1)
         loose = Scorer(bundle, "cpu", false_alerts_per_hour=10)
         assert strict.threshold < loose.threshold
+
+    def test_a_beat_is_odd_at_one_threshold_and_alarming_at_a_stricter_one(self, record: RecordBeats) -> None:
+        scorer = Scorer(load("default"), "cpu", false_alerts_per_hour=0.1)
+        assert scorer.threshold < scorer.beat_threshold
+        baseline = scorer.new_baseline()
+        found = scorer.score([(beat, baseline) for beat in record.beats if beat.good])
+        for score in found:
+            assert score.odd == (score.p_value <= scorer.beat_threshold)
+            assert score.alarming == (score.p_value <= scorer.threshold)
+        assert any(score.odd and not score.alarming for score in found)
+        assert any(score.alarming for score in found)
+
+    def test_the_request_moves_the_threshold_of_alerts_and_beats_are_no_stricter(self) -> None:
+        bundle = load("default")
+        info = bundle.metadata.calibration
+        assert info is not None
+        scorers = [Scorer(bundle, "cpu", false_alerts_per_hour=rate) for rate in (0.1, 0.5, 5.0)]
+        assert [s.beat_threshold for s in scorers[:2]] == [info.beat_threshold] * 2
+        assert scorers[0].threshold < scorers[1].threshold < info.beat_threshold < scorers[2].threshold
+        assert scorers[2].beat_threshold == scorers[2].threshold
 
     def test_nothing_to_score_gives_nothing(self, scorer: Scorer) -> None:
         assert scorer.score([]) == []

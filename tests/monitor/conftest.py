@@ -46,7 +46,14 @@ class EnergyScorer:
         self._means[id(baseline)] = (baseline, mean)  # keeps the baseline alive, and so its id
         p_value = min(1.0, math.exp(-5.0 * score))
         reconstruction = np.full_like(beat.window, np.float32(np.median(beat.window)))
-        return Score(score, p_value, p_value <= self.threshold, {"qrs": score}, reconstruction)
+        return Score(
+            score,
+            p_value,
+            p_value <= self.threshold,
+            p_value <= self.threshold,
+            {"qrs": score},
+            reconstruction,
+        )
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ WINDOW_OF_ZEROS = np.zeros(WINDOW, np.float32)
 def feed(drift: ScoreDrift, stream: str, p_values: NDArray[np.float64], *, start: float = 300.0) -> None:
     for i, p in enumerate(p_values.tolist()):
         beat = Beat(i, start + i, start + i + 1.3, WINDOW_OF_ZEROS, 1.0, 1.0, 1.0, good=True)
-        drift.beat(stream, beat, Score(1.0, p, p <= 0.02, {}, WINDOW_OF_ZEROS))
+        drift.beat(stream, beat, Score(1.0, p, p <= 0.02, p <= 0.02, {}, WINDOW_OF_ZEROS))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_young_stream_and_one_that_ended_do_not_count(even: NDArray[np.float64
 
 
 def test_a_stream_whose_every_beat_is_odd_is_counted_apart(even: NDArray[np.float64]) -> None:
-    metrics = Metrics(threshold=0.02)
+    metrics = Metrics(beat_threshold=0.02)
     drift = metrics.drift
     feed(drift, "well", np.concatenate([even, np.full(3000, 1e-4)]))
     feed(drift, "learning", np.full(200, 1e-4), start=0.0)
@@ -121,7 +121,7 @@ RECORDS = ("109", "118", "209", "223")
 
 def drift_of(scorer: Scorer, mitdb: Path, hum: float) -> tuple[float, bytes]:
     """The mean drift of some records of DS1, 15 minutes each, with a sine of 9 Hz added, and the page."""
-    metrics = Metrics(threshold=scorer.threshold)
+    metrics = Metrics(beat_threshold=scorer.beat_threshold)
     for record in RECORDS:
         x = wfdb.rdrecord(str(mitdb / record), channels=[0], sampto=360 * 900).p_signal[:, 0]
         size = np.subtract(*np.percentile(x, [99.5, 0.5]))
@@ -151,7 +151,7 @@ def test_promtool_finds_nothing_to_complain_about(even: NDArray[np.float64]) -> 
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    metrics = Metrics(threshold=0.02)
+    metrics = Metrics(beat_threshold=0.02)
     feed(metrics.drift, "a", even)
     page = metrics.page()[1]
     assert b'ecgmon_score_drift{statistic="p50"}' in page
@@ -162,7 +162,7 @@ def test_promtool_finds_nothing_to_complain_about(even: NDArray[np.float64]) -> 
 
 
 def test_metrics_forget_a_stream_that_ends(even: NDArray[np.float64]) -> None:
-    metrics = Metrics(threshold=0.02)
+    metrics = Metrics(beat_threshold=0.02)
     feed(metrics.drift, "a", even)
     assert metrics.drift.streams == 1
     metrics.ended("a", 10.0, "II")

@@ -26,6 +26,7 @@ from ecgmon.sinks.console import format_alert
 from ecgmon.transport.payloads import decode_alert, encode_alert
 
 T = (np.arange(WINDOW) - R_INDEX) / FS
+EIGHT = AlertSettings(anomalous_beats=OddBeatSettings(clear_beats=8, clear_seconds=30.0))
 
 
 def drawn(width: float = 0.012, p: float = 0.12) -> Samples:
@@ -48,7 +49,7 @@ def rhythm(marks: str, *, regular: int = 12) -> list[tuple[Beat, Score | None]]:
         odd = mark in "Vx"
         beat = Beat(i, t, t + 1.3, window, 1.0, rr if i else math.nan, 0.8, good=mark != "?")
         score = Score(
-            6.0 if odd else 0.5, 1e-4 if odd else 0.5, odd, {"qrs": 2.0, "rhythm": 1.0}, USUAL, USUAL
+            6.0 if odd else 0.5, 1e-4 if odd else 0.5, odd, odd, {"qrs": 2.0, "rhythm": 1.0}, USUAL, USUAL
         )
         beats.append((beat, None if mark == "?" else score))
         before = mark
@@ -56,7 +57,7 @@ def rhythm(marks: str, *, regular: int = 12) -> list[tuple[Beat, Score | None]]:
 
 
 def play(marks: str, settings: AlertSettings | None = None) -> list[Alert]:
-    stream = StreamAlerts("bed-1", settings or AlertSettings(), ModelRef(name="m", hash="abc"), 0.01)
+    stream = StreamAlerts("bed-1", settings or EIGHT, ModelRef(name="m", hash="abc"), 0.01)
     found: list[Alert] = []
     for beat, score in rhythm(marks):
         found += stream.beat(beat, score, 1.7e9)

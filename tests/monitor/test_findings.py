@@ -21,7 +21,7 @@ def drawn(width: float = 0.012, p: float = 0.12, size: float = 1.0) -> Samples:
 
 
 def score(*, odd: bool = False, reference: Samples | None = None) -> Score:
-    return Score(1.0, 0.001 if odd else 0.5, odd, {"qrs": 1.0}, drawn(), reference)
+    return Score(1.0, 0.001 if odd else 0.5, odd, odd, {"qrs": 1.0}, drawn(), reference)
 
 
 def beat(r: float, rr: float, window: Samples | None = None) -> Beat:

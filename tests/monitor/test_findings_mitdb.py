@@ -18,10 +18,16 @@ from ecgmon.model import bundle
 from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.findings import Rhythm, shape_of
 from ecgmon.monitor.offline import StreamResult, run
+from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.monitor.policies import AlertSettings, OddBeatSettings
 from ecgmon.sources.annotations import read_annotations
 from ecgmon.sources.memory import MemorySource, chunks_of
 
 LEARNING = 300.0
+BRIEF = PipelineSettings(
+    alerts=AlertSettings(anomalous_beats=OddBeatSettings(clear_beats=8, clear_seconds=30.0))
+)
+"""Alerts end between the bigeminies of 119, so that there are some to compare."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def samples_of(record: Path, seconds: float | None = None) -> NDArray[np.float32
 
 
 def played(scorer: Scorer, samples: NDArray[np.float32], seconds: float = 60.0) -> StreamResult:
-    return run(MemorySource(chunks_of(samples, 360.0, stream="s", seconds=seconds)), scorer)["s"]
+    return run(MemorySource(chunks_of(samples, 360.0, stream="s", seconds=seconds)), scorer, BRIEF)["s"]
 
 
 def shares(scorer: Scorer, record: Path) -> dict[str, dict[str, float]]:

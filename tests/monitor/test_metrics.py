@@ -34,7 +34,7 @@ SINK_STATS = {
 
 @pytest.fixture
 def metrics(ward: Callable[..., list[Chunk]], new_scorer: Callable[[], Scorer]) -> Metrics:
-    metrics = Metrics(ModelRef(name="default", hash="abc"), 0.001)
+    metrics = Metrics(ModelRef(name="default", hash="abc"), 0.001, 0.01)
     pipeline = Pipeline(new_scorer(), PipelineSettings(), [MemorySink()], [metrics])
     metrics.add_totals(lambda: pipeline.waiting, lambda: SOURCE_STATS, {"mqtt": lambda: SINK_STATS})
     chunks = ward(seconds=60.0, seed=3, rates={"pvc": 900.0, "run": 240.0})
@@ -81,6 +81,11 @@ def test_source_and_sinks_are_read_at_the_scrape(metrics: Metrics) -> None:
     assert value(metrics, "ecgmon_broker_connected", stage="mqtt") == 0
     assert value(metrics, "ecgmon_sink_alerts_total", stage="mqtt", state="delivered") == 7
     assert value(metrics, "ecgmon_outbox_durable", stage="mqtt") == 1
+
+
+def test_both_thresholds_are_told(metrics: Metrics) -> None:
+    assert value(metrics, "ecgmon_threshold") == 0.001
+    assert value(metrics, "ecgmon_beat_threshold") == 0.01
 
 
 def test_no_metric_names_a_stream(metrics: Metrics) -> None:

@@ -6,12 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality, Score
 from ecgmon.monitor.alerting import HeartRate, StreamAlerts, alert_id
-from ecgmon.monitor.policies import AlertSettings, ConditionSettings
+from ecgmon.monitor.policies import AlertSettings, ConditionSettings, OddBeatSettings
 
 MODEL = ModelRef(name="m", hash="abc")
 EPOCH = 1_700_000_000.0
+EIGHT = AlertSettings(anomalous_beats=OddBeatSettings(clear_beats=8, clear_seconds=30.0))
 
 
 def beat(index: int, r: float, *, rr: float = 0.8, good: bool = True) -> Beat:
@@ -20,18 +22,19 @@ def beat(index: int, r: float, *, rr: float = 0.8, good: bool = True) -> Beat:
 
 
 def score(p: float) -> Score:
-    return Score(1 - p, p, p <= 0.01, {"qrs": 1 - p}, np.zeros(WINDOW, np.float32))
+    return Score(1 - p, p, p <= 0.05, p <= 0.01, {"qrs": 1 - p}, np.zeros(WINDOW, np.float32))
 
 
 def alerts(settings: AlertSettings | None = None) -> StreamAlerts:
-    return StreamAlerts("bed-1", settings or AlertSettings(), MODEL, 0.01)
+    return StreamAlerts("bed-1", settings or EIGHT, MODEL, 0.01)
 
 
 def play(stream: StreamAlerts, pattern: str, *, rr: float = 0.8, start: float = 0.0) -> list[Alert]:
-    """'x' an odd beat, 'X' a very odd one, '.' a calm one, '?' one that was not scored."""
+    """'x' an alarming beat, 'X' a very odd one, 'o' one that is odd and not alarming, '.' a calm one, '?' one
+    that was not scored."""
     found = []
     for i, mark in enumerate(pattern):
-        p = {"x": 0.005, "X": 0.0001, ".": 0.5}.get(mark)
+        p = {"x": 0.005, "X": 0.0001, "o": 0.02, ".": 0.5}.get(mark)
         one = beat(i, start + i * rr, rr=rr, good=p is not None)
         found += stream.beat(one, None if p is None else score(p), EPOCH)
     return found
@@ -95,6 +98,29 @@ def test_a_run_after_raising_makes_the_cleared_alert_critical() -> None:
 def test_beats_that_were_not_scored_are_neither_odd_nor_calm() -> None:
     states = [a.state for a in play(alerts(), "x?x?x" + "?" * 10)]
     assert states == ["raised"]
+
+
+def test_beats_that_are_odd_and_not_alarming_raise_nothing_and_count_as_calm() -> None:
+    assert score(0.02).odd
+    assert play(alerts(), "o" * 64) == []
+    assert play(alerts(), "xx" + "o" * 6) == []
+    raised, cleared = play(alerts(), "xxx" + "o" * 8, rr=0.5)
+    assert (raised.state, cleared.state) == ("raised", "cleared")
+    assert cleared.beats == 3
+    assert cleared.evidence is not None
+    assert cleared.evidence.r_peaks == pytest.approx([EPOCH, EPOCH + 0.5, EPOCH + 1.0])
+    assert play(alerts(), "xxox", rr=0.5)[0].severity == "warning"
+
+
+def test_an_alert_is_cleared_by_the_defaults_of_the_rule_unless_told_otherwise() -> None:
+    rule = EpisodeSettings()
+    raised, cleared = play(alerts(AlertSettings()), "xxx" + "." * (rule.clear_beats + 8))
+    assert (raised.state, cleared.state) == ("raised", "cleared")
+    assert cleared.time == pytest.approx(EPOCH + (2 + rule.clear_beats) * 0.8 + 1.5)
+    stream = alerts(AlertSettings())
+    play(stream, "xxx")
+    found = seconds(stream, "." * (int(rule.clear_seconds) + 10))
+    assert [a.time for a in found] == pytest.approx([EPOCH + 1.6 + rule.clear_seconds])
 
 
 def test_seconds_without_beats_clear_an_alert() -> None:

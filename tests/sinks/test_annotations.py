@@ -20,7 +20,7 @@ def beat(index: int, r: float, *, good: bool = True) -> Beat:
 
 
 def score(p_value: float) -> Score:
-    return Score(1 - p_value, p_value, p_value < 0.01, {}, FLAT)
+    return Score(1 - p_value, p_value, p_value < 0.01, p_value < 0.001, {}, FLAT)
 
 
 @pytest.mark.parametrize("fs", [100.0, 257.3, 360.0, 1000.0])

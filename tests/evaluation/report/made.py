@@ -53,7 +53,9 @@ def made(*records: Scored) -> Made:
         material.add_record(
             one, counted, lead="MLII", quality=[Quality(3, noisy=True)], example=example, learning=0.0
         )
-    requested = Requested(threshold=1e-4, false_positive_rate=1e-4, false_alerts_per_hour=1.0)
+    requested = Requested(
+        threshold=1e-4, false_positive_rate=1e-4, alert_threshold=1e-5, false_alerts_per_hour=1.0
+    )
     result = evaluation(
         tallies, dict.fromkeys(tallies, requested), model={"name": "m", "hash": "abc"},
         data={"path": "somewhere", "leads": dict.fromkeys(tallies, "MLII"), "seen_in_training": ["a"]},

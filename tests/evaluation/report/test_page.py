@@ -165,7 +165,11 @@ def test_the_page_says_what_a_restored_beat_is_and_what_is_scored(report: Report
 def test_added_noise_is_told_at_the_top_and_has_its_own_table() -> None:
     one = record("n", "NNV" * 200, [0.0, 1.0, 5.0] * 200)
     quiet = made(one)
-    requested = {"n": Requested(threshold=1e-4, false_positive_rate=1e-4, false_alerts_per_hour=1.0)}
+    requested = {
+        "n": Requested(
+            threshold=1e-4, false_positive_rate=1e-4, alert_threshold=1e-5, false_alerts_per_hour=1.0
+        )
+    }
     noisy = msgspec.structs.replace(
         quiet.result,
         noise=noise_parts({"n": one}, requested),
@@ -209,7 +213,7 @@ def test_names_in_other_scripts_get_files_of_their_own_without_a_warning() -> No
 
 def test_each_fold_has_its_own_threshold_and_the_page_names_no_other(two: Made) -> None:
     requested = {
-        name: Requested(threshold=p, false_positive_rate=p, false_alerts_per_hour=1.0)
+        name: Requested(threshold=p, false_positive_rate=p, alert_threshold=p / 10, false_alerts_per_hour=1.0)
         for name, p in (("a", 0.05), ("b", 0.447))
     }
     result = evaluation(two.tallies, requested, model={"name": "m"}, data={})
@@ -218,6 +222,8 @@ def test_each_fold_has_its_own_threshold_and_the_page_names_no_other(two: Made) 
     assert f"{result.beats.threshold:.3g}" == "0.248"
     assert "0.248" not in text
     assert ">0.05 to 0.447</td>" in text
+    assert ">0.005 to 0.0447</td>" in text
+    assert "0.0248" not in text
 
 
 def test_false_flags_are_said_to_be_of_invented_beats_too_and_spread_over_recordings(
