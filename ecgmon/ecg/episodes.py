@@ -11,7 +11,11 @@ The rule, beat by beat:
    the first of the odd beats counted, its end the last odd beat so far.
 3. ``clear_beats`` beats in a row that are not odd clear it; so do ``clear_seconds`` without an odd beat,
    whether or not beats arrive (a lead that falls off must not leave an alert standing for ever).
-4. For ``refractory_seconds`` after clearing nothing is raised. Odd beats are counted meanwhile: what goes on
+4. ``run_beats`` (3) odd beats in a row at ``run_rate`` (100/min) or faster are a *run*, which is the usual
+   definition of one of ventricular tachycardia, and make an episode *critical*. A run while an episode stands
+   that is not critical ends it, before the run, and raises another: the worst must not pass unheard because
+   something lesser was called out before.
+5. For ``refractory_seconds`` after clearing nothing is raised. Odd beats are counted meanwhile: what goes on
    is raised by the first odd beat after the pause.
 
 Only beats with a score are fed: one that was too noisy to be scored is neither odd nor calm.
@@ -42,6 +46,8 @@ class EpisodeSettings(Settings, frozen=True):
     clear_seconds: Annotated[float, Meta(gt=0, le=3600, description="or s without an odd beat")] = 60.0
     refractory_seconds: Annotated[float, Meta(ge=0, le=3600, description="s without a new one")] = 10.0
     gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="s without a beat: count anew")] = 10.0
+    run_beats: Annotated[int, Meta(ge=2, le=64, description="odd beats in a row are a run")] = 3
+    run_rate: Annotated[float, Meta(gt=0, le=600, description="at this rate or faster, beats/min")] = 100.0
 
     def __post_init__(self) -> None:
         if self.raise_beats > self.of_beats:
@@ -60,6 +66,8 @@ class Event(NamedTuple):
     """R-peak of the last odd beat so far."""
     odd: int
     """Odd beats from onset to end."""
+    critical: bool
+    """There was a run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,10 +103,14 @@ class EpisodeRule:
         """Take the next scored beat, at stream time ``t`` (s, never before the last one).
 
         Returns what it changed, at most two events: ``clear_seconds`` may have run out before a beat that
-        raises.
+        raises, or a run ends an episode and begins another.
         """
         events = self.tick(t)
         code = _step(self._state, self._ring, self._rule, t, odd)
+        if code == _WORSENED:
+            events.append(self._event(_CLEARED))
+            _begin_run(self._state)
+            code = _RAISED
         if code != _NOTHING:
             events.append(self._event(code))
         return events
@@ -119,6 +131,7 @@ class EpisodeRule:
             onset=float(s[_ONSET]),
             end=float(s[_LAST_ODD]),
             odd=int(s[_COUNT]),
+            critical=bool(s[_CRITICAL]),
         )
 
 
@@ -153,11 +166,18 @@ _LAST_BEAT: Final = 5
 _CLEARED_AT: Final = 6
 _SEEN: Final = 7
 _DECIDED: Final = 8
-_SIZE: Final = 9
+_CRITICAL: Final = 9
+_RUN: Final = 10
+_RUN_ONSET: Final = 11
+_LAST_BEFORE_RUN: Final = 12
+_LAST_SEEN: Final = 13
+_WAS_ODD: Final = 14
+_SIZE: Final = 15
 
 _NOTHING: Final = 0
 _RAISED: Final = 1
 _CLEARED: Final = 2
+_WORSENED: Final = 3
 
 
 class _Rule(NamedTuple):
@@ -167,6 +187,8 @@ class _Rule(NamedTuple):
     clear_seconds: float
     refractory_seconds: float
     gap_seconds: float
+    run_beats: int
+    run_interval: float
 
 
 def _rule(settings: EpisodeSettings) -> _Rule:
@@ -177,6 +199,8 @@ def _rule(settings: EpisodeSettings) -> _Rule:
         float(settings.clear_seconds),
         float(settings.refractory_seconds),
         float(settings.gap_seconds),
+        settings.run_beats,
+        60.0 / settings.run_rate,
     )
 
 
@@ -206,24 +230,13 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
     if t - s[_LAST_BEAT] > rule.gap_seconds:
         ring[:] = np.nan
         s[_CALM] = 0.0
+    _follow_run(s, rule, t, odd)
     s[_LAST_BEAT] = t
     ring[int(s[_SEEN]) % rule.of_beats] = t if odd else np.nan
     s[_SEEN] += 1.0
 
     if s[_ACTIVE] != 0.0:
-        if odd:
-            s[_LAST_ODD] = t
-            s[_COUNT] += 1.0
-            s[_CALM] = 0.0
-            return _NOTHING
-        s[_CALM] += 1.0
-        if s[_CALM] < rule.clear_beats:
-            return _NOTHING
-        s[_ACTIVE] = 0.0
-        s[_CLEARED_AT] = s[_DECIDED] = t
-        ring[:] = np.nan
-        return _CLEARED
-
+        return _go_on(s, ring, rule, t, odd)
     if not odd or t - s[_CLEARED_AT] < rule.refractory_seconds:
         return _NOTHING
     count = 0
@@ -239,7 +252,59 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
     s[_LAST_ODD] = s[_DECIDED] = t
     s[_COUNT] = count
     s[_CALM] = 0.0
+    s[_CRITICAL] = 1.0 if s[_RUN] >= rule.run_beats else 0.0
     return _RAISED
+
+
+@compiled
+def _go_on(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> int:
+    """Take one beat while an episode stands."""
+    run = s[_RUN] >= rule.run_beats
+    if odd and run and s[_CRITICAL] == 0.0 and s[_RUN_ONSET] > s[_ONSET]:
+        # What stands ends before the run; see _begin_run.
+        s[_LAST_ODD] = s[_LAST_BEFORE_RUN]
+        s[_COUNT] -= s[_RUN] - 1.0
+        s[_DECIDED] = t
+        return _WORSENED
+    if odd:
+        s[_CRITICAL] = max(s[_CRITICAL], 1.0 if run else 0.0)
+        s[_LAST_ODD] = t
+        s[_COUNT] += 1.0
+        s[_CALM] = 0.0
+        return _NOTHING
+    s[_CALM] += 1.0
+    if s[_CALM] < rule.clear_beats:
+        return _NOTHING
+    s[_ACTIVE] = 0.0
+    s[_CLEARED_AT] = s[_DECIDED] = t
+    ring[:] = np.nan
+    return _CLEARED
+
+
+@compiled
+def _follow_run(s: FloatArray, rule: _Rule, t: float, odd: bool) -> None:
+    """Count the odd beats that follow each other fast enough."""
+    if not odd:
+        s[_RUN] = s[_WAS_ODD] = 0.0
+        return
+    if s[_WAS_ODD] != 0.0 and t - s[_LAST_BEAT] <= rule.run_interval:
+        s[_RUN] += 1.0
+    else:
+        s[_RUN] = 1.0
+        s[_RUN_ONSET] = t
+        s[_LAST_BEFORE_RUN] = s[_LAST_SEEN]
+    s[_LAST_SEEN] = t
+    s[_WAS_ODD] = 1.0
+
+
+@compiled
+def _begin_run(s: FloatArray) -> None:
+    """An episode of its own for the run that made the standing one worse."""
+    s[_ONSET] = s[_RUN_ONSET]
+    s[_LAST_ODD] = s[_LAST_BEAT]
+    s[_COUNT] = s[_RUN]
+    s[_CALM] = 0.0
+    s[_CRITICAL] = 1.0
 
 
 @compiled
@@ -249,7 +314,13 @@ def _run(t: FloatArray, odd: NDArray[np.bool_], rule: _Rule, found: FloatArray) 
     m = 0
     for i in range(t.size):
         _expire(s, ring, rule, t[i])
-        if _step(s, ring, rule, t[i], odd[i]) == _RAISED:
+        code = _step(s, ring, rule, t[i], odd[i])
+        if code == _WORSENED:
+            found[1, m - 1] = s[_LAST_ODD]
+            found[3, m - 1] = s[_COUNT]
+            _begin_run(s)
+            code = _RAISED
+        if code == _RAISED:
             found[0, m] = s[_ONSET]
             found[2, m] = i
             m += 1

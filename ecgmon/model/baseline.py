@@ -26,7 +26,10 @@ EARLY: Final = 8
 OFTEN: Final = 32
 """The snapshots are renewed after 16, 24 and 32 beats, and then every 32."""
 
-VERSION: Final = 2
+LATELY: Final = 16
+"""Beats whose z-values are kept, a ring for each part."""
+
+VERSION: Final = 3
 """Of the layout below."""
 
 # Scalars.
@@ -61,7 +64,8 @@ A_SNAPSHOTS: Final = A_REFERENCES + 2 * WINDOW
 A_CANDIDATE: Final = A_SNAPSHOTS + 2 * WINDOW
 A_FIRST: Final = A_CANDIDATE + WINDOW
 A_ODDNESS: Final = A_FIRST + STARTERS * WINDOW
-SIZE: Final = A_ODDNESS + STARTERS
+A_LATELY: Final = A_ODDNESS + STARTERS
+SIZE: Final = A_LATELY + K * LATELY
 
 
 def _fresh() -> Floats:
@@ -73,7 +77,7 @@ def _fresh() -> Floats:
 
 @dataclass(slots=True, eq=False)
 class Baseline:
-    """One stream's baseline; 15 KB. Hand the same object in with each of the stream's beats."""
+    """One stream's baseline; 16 KB. Hand the same object in with each of the stream's beats."""
 
     state: Floats = field(default_factory=_fresh)
 

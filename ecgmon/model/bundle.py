@@ -155,7 +155,9 @@ def _load(path: Path, layout: Layout | None) -> Bundle:
             raise BundleError(f"{path}: schema '{schema}', and this program reads '{SCHEMA}'; train it again")
         metadata = msgspec.json.decode(text, type=Metadata)
     except msgspec.MsgspecError as error:
-        raise BundleError(f"{path}: metadata that this program does not know ({error})") from None
+        raise BundleError(
+            f"{path}: metadata that this program does not know ({error}); train it again"
+        ) from None
     if metadata.fingerprint != fingerprint():
         raise BundleError(
             f"{path}: trained behind another frontend ({metadata.fingerprint}, here {fingerprint()}); "

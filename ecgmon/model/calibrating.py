@@ -77,7 +77,8 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
         threshold = best_f_beta(p[known], odd[known], settings.beta)
         beat_threshold = threshold
     else:
-        threshold, beat_threshold = chosen(GRID, rates, requested), settings.false_positive_rate
+        threshold = chosen(GRID, rates, requested)
+        beat_threshold = max(settings.false_positive_rate, threshold)
         _warn(list(normal_hours(used).values()), settings)
     info = CalibrationInfo(
         method=settings.method,

@@ -75,10 +75,10 @@ class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unit`` is what requested and realised count, ``threshold`` what was chosen for it: of streams, where
     beats begin to raise alerts. ``beat_threshold`` is where a beat is called odd: the share of normal beats
-    that may be. ``requested`` is None where no rate was asked for: both are the one of the best F-beta.
-    ``realised`` and ``table`` are of the calibration data itself, ``held_out`` of patients left out in turn,
-    None where there were too few to leave any out. ``hours`` are all that was scored; rates count those of
-    normal beats among them.
+    that may be, or ``threshold`` where that is larger. ``requested`` is None where no rate was asked for:
+    both are the one of the best F-beta. ``realised`` and ``table`` are of the calibration data itself,
+    ``held_out`` of patients left out in turn, None where there were too few to leave any out. ``hours`` are
+    all that was scored; rates count those of normal beats among them.
     """
 
     method: str

@@ -18,7 +18,17 @@ from ecgmon.model import oddness as odd
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.model.oddness import Population, ScoreSettings
-from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, Floats, K, earliness, measure
+from ecgmon.model.parts import (
+    FIBRILLATING,
+    MAX_SHIFT,
+    QRS,
+    REGIONS,
+    Floats,
+    K,
+    earliness,
+    measure,
+    regularity,
+)
 from ecgmon.model.restorer import Restorer
 
 
@@ -27,7 +37,8 @@ class Judged:
     """One beat and what was found of it.
 
     score       larger is odder
-    plain       0..8, the score before it was set against the patient's usual one
+    plain       0..8, what the baseline learns by: the score before it was set against the patient's usual one
+                and before what the last beats had in common was taken off
     z           [4] standard deviations from what is usual, by part
     raw         [4] what z was computed from
     warm        there was a reference
@@ -96,10 +107,12 @@ class Judge:
         for i, ((beat, baseline), (shift, which)) in enumerate(zip(items, laid, strict=True)):
             raw, z, warm = np.empty(K), np.empty(K), baseline.warm
             early = earliness(beat.rr, beat.rr_local, beat.irregularity)
+            fibrillating = 1.0 - regularity(beat.irregularity, FIBRILLATING)
             measure(x[i], restored[i], self.regions, early, raw)
             score, plain = odd.advance(
-                baseline.state, statistics, level, self._rule, self._qrs, x[i], beat.rr, raw, which, z
-            )
+                baseline.state, statistics, level, self._rule, self._qrs,
+                x[i], beat.rr, fibrillating, raw, which, z,
+            )  # fmt: skip
             yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
 
     def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:

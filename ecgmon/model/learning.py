@@ -5,8 +5,8 @@
   each part move towards what is usual for this patient, and the *level* towards the usual plain score.
 * Some hearts have two shapes of normal beat: a bundle branch that conducts at one rate and blocks at another.
   Beats that are odd in shape but come in time are gathered in a candidate; when two dozen of them are alike
-  and nearly all beats of that moment lie on it, it becomes the second reference. "In time" is not early in
-  the rhythm of the moment, and no faster than 100 a minute. Extrasystoles come early or scattered, a
+  and a good part of the beats of that moment lie on it, it becomes the second reference. "In time" is not
+  early in the rhythm of the moment, and no faster than 100 a minute. Extrasystoles come early or scattered, a
   tachycardia too fast, and neither gets there. The price: a ventricular rhythm below 100 a minute is called
   odd for its first half minute or so, and then known.
   A second reference that is not met any more is given up.
@@ -67,7 +67,7 @@ GIVE_UP: Final = 0.03
 
 SECOND: Final = 24.0
 """Beats that make a candidate the second reference."""
-DENSE: Final = 0.7
+DENSE: Final = 0.55
 """Share of the beats of that moment that must lie on it,"""
 MOMENT: Final = 16.0
 """a running mean over about this many beats."""

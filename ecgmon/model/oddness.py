@@ -7,10 +7,15 @@ patient's by degrees, within limits, so that a sick patient is not learned as no
 rhythm's spread are the narrowest: a heart whose extrasystoles outnumber its sinus beats is irregular, and
 must not be forgiven for it.
 
-The *plain* score is the root of the weighted mean of the squared z-values, counted where they are above zero.
-It decides what the baseline learns from. The score is the plain one relative to the usual plain score of this
-patient (the level), again by degrees and within limits: a threshold then flags about the same share of
-everybody's normal beats.
+Before and after the QRS complex a z-value counts less what the last beats had in common, as far as the
+rhythm is irregular: where the atria fibrillate, waves between the complexes and missing P waves are no news
+of this one beat. In a regular rhythm nothing is taken off, or a run of supraventricular beats would soon be
+usual.
+
+The score is the root of the weighted mean of the squared z-values, counted where they are above zero,
+relative to what is usual of this patient (the level), again by degrees and within limits: a threshold then
+flags about the same share of everybody's normal beats. The *plain* score is the same without what was taken
+off and without the level. It decides what the baseline learns from, and the level is its usual value.
 """
 
 from __future__ import annotations
@@ -25,20 +30,23 @@ from numpy.typing import NDArray
 from ecgmon.config import Settings
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.fingerprints import fingerprint_of
+from ecgmon.ecg.rr import median
 from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.model import baseline, learning, parts
 from ecgmon.model.baseline import (
+    A_LATELY,
     A_LOCATION,
     A_SNAPSHOTS,
     A_SPREAD,
     BOOT,
+    LATELY,
     V_ACCEPTED,
     V_LEVEL,
     V_SEEN,
     V_SHOWN,
 )
 from ecgmon.model.learning import learn
-from ecgmon.model.parts import RHYTHM, Floats, K, lie_on, move, normalise
+from ecgmon.model.parts import QRS, RHYTHM, Floats, K, lie_on, move, normalise
 
 WEIGHTS: Final = np.array([0.7, 2.0, 1.0, 2.5])
 """Of the parts. Chosen on DS1, folds by patient, like all below."""
@@ -65,7 +73,7 @@ LEAST_LEVEL: Final = 0.9
 MOST_LEVEL: Final = 1.4
 """Limits of its effect on the score."""
 
-DESIGN: Final = 2
+DESIGN: Final = 3
 """Of the score, for :func:`fingerprint`."""
 
 COLD_MEAN, COLD_SD, MEAN, SD, BETWEEN = range(5)
@@ -172,17 +180,18 @@ def prepare(
 @compiled
 def advance(
     state: Floats, population: Floats, level: float, rule: Floats, qrs: tuple[int, int],
-    x: Samples, rr: float, raw: Floats, which: int, z: Floats,
+    x: Samples, rr: float, fibrillating: float, raw: Floats, which: int, z: Floats,
 ) -> tuple[float, float]:  # fmt: skip
     """Score a beat against the baseline and learn from it if it is unsuspicious: (score, plain score).
 
-    ``rr`` is the beat's RR interval, s, ``raw`` [4] from :func:`ecgmon.model.parts.measure`, ``which`` from
-    :func:`prepare`, ``rule`` from :meth:`ScoreSettings.rule`, ``population`` [5, 4]. Fills ``z`` [4] (0 where
-    undefined). The plain score is 0 to 8.
+    ``rr`` is the beat's RR interval, s, ``fibrillating`` 0 in a regular rhythm to 1, ``raw`` [4] from
+    :func:`ecgmon.model.parts.measure`, ``which`` from :func:`prepare`, ``rule`` from
+    :meth:`ScoreSettings.rule`, ``population`` [5, 4]. Fills ``z`` [4] (0 where undefined). The plain score is
+    0 to 8.
     """
     warm = state[V_SEEN] >= BOOT
     trust = rule[_OWN] * state[V_ACCEPTED] / (state[V_ACCEPTED] + TRUST) if warm else 0.0
-    total, weight = 0.0, 0.0
+    total, plain_total, weight = 0.0, 0.0, 0.0
     for k in range(K):
         z[k] = 0.0
         weight += rule[k]
@@ -198,14 +207,32 @@ def advance(
         else:
             mean, sd = population[COLD_MEAN, k], population[COLD_SD, k]
         z[k] = (raw[k] - mean) / sd
-        counted = min(max(z[k], 0.0), HIGHEST)
-        total += rule[k] * counted * counted
-    plain = np.sqrt(total / weight)
-    score = plain * (_relative(state, level, rule[_LEVEL]) if warm else 1.0)
+        common = _in_common(state, k, z[k]) if warm and k not in (QRS, RHYTHM) else 0.0
+        plain_total += rule[k] * _counted(z[k]) ** 2
+        z[k] -= fibrillating * common
+        total += rule[k] * _counted(z[k]) ** 2
+    plain = np.sqrt(plain_total / weight)
+    score = np.sqrt(total / weight) * (_relative(state, level, rule[_LEVEL]) if warm else 1.0)
     learn(
         state, level, population[MEAN], population[SD], rule[_SECOND] > 0.0, qrs, x, rr, raw, z, which, plain
     )
     return float(score), float(plain)
+
+
+@compiled
+def _counted(z: float) -> float:
+    """Of a z-value: what counts."""
+    return min(max(z, 0.0), HIGHEST)
+
+
+@compiled
+def _in_common(state: Floats, k: int, z: float) -> float:
+    """The median z-value of part ``k`` over the last beats, if above 0; takes this beat's ``z`` for the
+    next."""
+    start = A_LATELY + k * LATELY
+    common = median(state[start : start + LATELY], LATELY)
+    state[start + int(state[V_SEEN]) % LATELY] = min(max(z, -HIGHEST), HIGHEST)
+    return max(common, 0.0)
 
 
 @compiled

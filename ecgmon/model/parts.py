@@ -42,6 +42,9 @@ IRREGULAR: Final = 0.13
 """Irregularity (``Beat.irregularity``) at which prematurity counts 0.71 of its size; at twice that, a
 quarter."""
 
+FIBRILLATING: Final = 0.1
+"""The same for what P waves, ST segments and T waves are forgiven, see :mod:`ecgmon.model.oddness`."""
+
 FLOOR: Final = 0.01
 """Added to errors before their logarithm, in units of the stream's QRS size: a perfect fit is not minus
 infinity."""
@@ -55,8 +58,13 @@ def earliness(rr: float, rr_local: float, irregularity: float) -> float:
     """
     if not (0 < rr < np.inf and 0 < rr_local < np.inf):
         return np.nan
-    known = irregularity if irregularity > 0 else 0.0  # NaN: nothing known of it
-    return float(np.log(rr_local / rr) / np.sqrt(1.0 + (known / IRREGULAR) ** 4))
+    return float(np.log(rr_local / rr) * regularity(irregularity, IRREGULAR))
+
+
+def regularity(irregularity: float, at: float) -> float:
+    """1 in a regular rhythm, 0.71 where the irregularity is ``at``, soon 0 above; 1 where it is not known."""
+    known = irregularity if irregularity > 0 else 0.0
+    return float(1.0 / np.sqrt(1.0 + (known / at) ** 4))
 
 
 @compiled

@@ -1,5 +1,7 @@
 """What is odd about one beat, by name: only what was measured, and against this patient's own usual beat.
 
+Here and in :mod:`ecgmon.monitor.evidence` an odd beat is one that counts towards an alert (``alarming``).
+
 ====================== ==========================================================================
 ``wide-qrs``           QRS at least 100 ms in this lead, 32 ms longer than usual, and of a correlation under
                        0.95 with the usual one: a T wave that begins early widens nothing

@@ -4,10 +4,8 @@ A policy takes beats with their scores and the verdicts over each second, and an
 To add a kind of alert, write a policy and list it in :func:`policies`; identity, UTC and the message
 itself are made in :mod:`ecgmon.monitor.alerting`.
 
-Severity of ``anomalous-beats``: ``critical`` when ``run_beats`` (3) odd beats follow each other at
-``run_rate`` (100/min) or faster, which is the usual definition of a run of ventricular tachycardia; else
-``warning``. A raised alert tells what is known when it is raised, the cleared one the worst that was
-reached. Technical alerts (``lead-off``, ``noise``) are ``warning``.
+Severity of ``anomalous-beats``: ``critical`` where there was a run (:mod:`ecgmon.ecg.episodes`), else
+``warning``. Technical alerts (``lead-off``, ``noise``) are ``warning``.
 """
 
 from __future__ import annotations
@@ -29,13 +27,6 @@ EVIDENCE_BEATS: Final = 32
 """R-peaks that an alert carries at most."""
 
 
-class OddBeatSettings(EpisodeSettings, frozen=True):
-    """Alert ``anomalous-beats``: the episode rule, and what makes it critical."""
-
-    run_beats: Annotated[int, Meta(ge=2, le=64, description="odd beats in a row are a run")] = 3
-    run_rate: Annotated[float, Meta(gt=0, le=600, description="at this rate or faster, beats/min")] = 100.0
-
-
 class ConditionSettings(Settings, frozen=True):
     """A condition of the signal, judged second by second."""
 
@@ -47,7 +38,7 @@ class ConditionSettings(Settings, frozen=True):
 class AlertSettings(Settings, frozen=True):
     """Which alerts are raised, and when."""
 
-    anomalous_beats: OddBeatSettings = OddBeatSettings()
+    anomalous_beats: EpisodeSettings = EpisodeSettings()
     lead_off: ConditionSettings = ConditionSettings()
     noise: ConditionSettings = ConditionSettings(raise_seconds=15, clear_seconds=5)
 
@@ -85,26 +76,21 @@ class Policy(Protocol):
 class OddBeats:
     """``anomalous-beats``: the episode rule of :mod:`ecgmon.ecg.episodes` over the scored beats."""
 
-    def __init__(self, settings: OddBeatSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: EpisodeSettings) -> None:
         self._rule = EpisodeRule(settings)
         self._findings = EpisodeFindings(settings.of_beats)
         self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, settings.of_beats))
         self._oddest: tuple[Beat, Score] | None = None
-        self._run = 0
-        self._last_odd = -math.inf
-        self._severity: Severity = "warning"
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
         changes = self._changes(self._rule.tick(beat.r))
         self._findings.beat(beat, score)
         if score is None:
-            self._run = 0
             return changes
         if score.alarming:
-            self._odd(beat, score)
-        else:
-            self._run = 0
+            self._recent.append((beat, score))
+            if self._rule.active:
+                self._note(beat, score)
         decided = self._rule.feed(
             beat.r, score.alarming
         )  # at the R-peak; the beat was known when it was ready
@@ -119,16 +105,6 @@ class OddBeats:
         event = self._rule.tick(math.inf)[0]
         return self._changes([event._replace(time=min(event.time, t))])
 
-    def _odd(self, beat: Beat, score: Score) -> None:
-        fast = beat.r - self._last_odd <= 60.0 / self._settings.run_rate
-        self._run = self._run + 1 if fast and self._run else 1
-        self._last_odd = beat.r
-        self._recent.append((beat, score))
-        if self._rule.active:
-            self._note(beat, score)
-            if self._run >= self._settings.run_beats:
-                self._severity = "critical"
-
     def _note(self, beat: Beat, score: Score) -> None:
         if self._oddest is None or (-score.p_value, score.score) > (
             -self._oddest[1].p_value,
@@ -142,17 +118,17 @@ class OddBeats:
     def _change(self, event: Event) -> Change:
         if event.state == "raised":
             self._findings.raised(event.onset)
+        if event.state == "raised" or (self._oddest is not None and self._oddest[0].r > event.end):
             self._oddest = None
             for beat, score in self._recent:
-                if beat.r >= event.onset:
+                if event.onset <= beat.r <= event.end:
                     self._note(beat, score)
-            self._severity = "critical" if self._run >= self._settings.run_beats else "warning"
         findings, summary = self._findings.told()
         peaks = [beat.r for beat, _ in self._recent if event.onset <= beat.r <= event.end]
         return Change(
             kind="anomalous-beats",
             state=event.state,
-            severity=self._severity,
+            severity="critical" if event.critical else "warning",
             onset=event.onset,
             end=event.end,
             time=event.time,

@@ -84,6 +84,34 @@ def test_a_beat_after_a_long_silence_both_clears_and_raises_when_one_beat_is_eno
     assert [e.state for e in rule.feed(100.0, True)] == ["cleared", "raised"]
 
 
+def run_of(n: int, rr: float, start: float, rule: EpisodeRule) -> list[tuple[int, Event]]:
+    """``n`` odd beats, ``rr`` s apart."""
+    return [(i, event) for i in range(n) for event in rule.feed(start + rr * i, True)]
+
+
+def test_a_run_ends_a_lesser_episode_and_is_one_of_its_own() -> None:
+    rule = EpisodeRule()
+    ((_, lesser),) = play("x..x..x..", rule)
+    (_, ended), (_, run) = run_of(5, 0.5, 7.2, rule)
+    assert not lesser.critical
+    assert (ended.state, ended.onset, ended.end, ended.odd) == ("cleared", 0.0, pytest.approx(4.8), 3)
+    assert not ended.critical
+    assert (run.state, run.onset, run.time) == ("raised", pytest.approx(7.2), pytest.approx(8.2))
+    assert (run.critical, run.odd) == (True, 3)
+    (_, cleared) = play("." * 32, rule, start=10.0)[-1]
+    assert (cleared.onset, cleared.odd, cleared.critical) == (pytest.approx(7.2), 5, True)
+
+
+def test_while_a_critical_episode_stands_another_run_raises_nothing() -> None:
+    rule = EpisodeRule()
+    assert [event.state for _, event in run_of(3, 0.5, 0.0, rule)] == ["raised"]
+    assert run_of(5, 0.5, 5.0, rule) == []
+
+
+def test_a_slow_row_of_odd_beats_is_no_run() -> None:
+    assert [event.critical for _, event in play("xxxxxx", EpisodeRule())] == [False]
+
+
 def test_reset_forgets_an_active_episode() -> None:
     rule = EpisodeRule()
     play("xxx", rule)
@@ -94,10 +122,12 @@ def test_reset_forgets_an_active_episode() -> None:
 
 beats = st.lists(st.tuples(st.floats(0.2, 40.0) | st.floats(0.3, 1.2), st.booleans()), max_size=200)
 rules = st.builds(
-    lambda k, extra, clear, seconds, pause: EpisodeSettings(
-        raise_beats=k, of_beats=k + extra, clear_beats=clear, clear_seconds=seconds, refractory_seconds=pause
+    lambda k, extra, clear, seconds, pause, run: EpisodeSettings(
+        raise_beats=k, of_beats=k + extra, clear_beats=clear, clear_seconds=seconds, refractory_seconds=pause,
+        run_beats=run,
     ),
     st.integers(1, 4), st.integers(0, 6), st.integers(1, 10), st.floats(1.0, 60.0), st.floats(0.0, 20.0),
+    st.integers(2, 6),
 )  # fmt: skip
 
 

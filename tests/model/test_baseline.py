@@ -7,7 +7,7 @@ import pytest
 
 from ecgmon.ecg.types import R_INDEX, WINDOW, Samples
 from ecgmon.errors import DataError
-from ecgmon.model.baseline import A_REFERENCES, A_SPREAD, BOOT, OFTEN, V_LEVEL, Baseline, room
+from ecgmon.model.baseline import A_REFERENCES, A_SPREAD, BOOT, LATELY, OFTEN, V_LEVEL, Baseline, room
 from ecgmon.model.learning import IDLE, LEVEL_RANGE, SECOND
 from ecgmon.model.oddness import GUESS, LEAST_LEVEL, MOST_LEVEL, ScoreSettings, advance, prepare
 from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, K, measure
@@ -30,6 +30,7 @@ def judge(
     error: float = 0.0,
     settings: ScoreSettings | None = None,
     rr: float | None = None,
+    fibrillating: float = 0.0,
 ) -> float:
     """Score a window as the template alone would, plus ``error`` mV of made-up reconstruction error."""
     x = np.empty(WINDOW, np.float32)
@@ -39,7 +40,8 @@ def judge(
     measure(x, restored + np.float32(error), SHAPES, early, raw)
     rule = (settings or ScoreSettings()).rule()
     interval = 0.8 * np.exp(-early) if rr is None else rr
-    return advance(baseline.state, GUESS.parts, GUESS.level, rule, COMPLEX, x, interval, raw, which, z)[0]
+    known = (GUESS.parts, GUESS.level, rule, COMPLEX)
+    return advance(baseline.state, *known, x, interval, fibrillating, raw, which, z)[0]
 
 
 def warmed(beats: int = 64) -> Baseline:
@@ -206,6 +208,34 @@ def test_the_level_moves_the_score_within_its_limits() -> None:
 def test_what_is_switched_off_does_not_count() -> None:
     assert judge(warmed(), beat(), early=0.5) > 2.0
     assert judge(warmed(), beat(), early=0.5, settings=ScoreSettings(rhythm=False)) < 1.0
+
+
+def test_waves_between_the_complexes_are_forgiven_in_an_irregular_rhythm_alone() -> None:
+    """Fibrillatory waves in all beats from now on; a wide complex among them stays odd."""
+    waves = (0.08 * np.sin(np.arange(WINDOW))).astype(np.float32)
+    waves[COMPLEX[0] : COMPLEX[1]] = 0.0
+    scores = {}
+    for fibrillating in (0.0, 1.0):
+        baseline = warmed()
+        scores[fibrillating] = [
+            judge(baseline, beat() + waves, fibrillating=fibrillating) for _ in range(LATELY)
+        ][-1]
+        assert judge(baseline, beat(width=12.0) + waves, fibrillating=fibrillating) > 2.0
+    assert scores[1.0] < 0.5 < 1.0 < scores[0.0]
+
+
+@pytest.mark.parametrize("pattern", [(3, 2), (12, 4)])
+def test_a_second_shape_that_comes_and_goes_in_time_is_known(pattern: tuple[int, int]) -> None:
+    """A bundle branch that blocks for a few beats, conducts for a few, and so on."""
+    blocked, conducted = pattern
+    baseline = warmed()
+    for _ in range(40):
+        for _ in range(blocked):
+            last = judge(baseline, beat(width=9.0, size=1.3))
+        for _ in range(conducted):
+            judge(baseline, beat())
+    assert baseline.references == 2
+    assert last < 1.0
 
 
 def test_undefined_parts_do_not_count() -> None:

@@ -14,19 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Alert, Beat, Evidence, ModelRef, Samples, Score
 from ecgmon.model.parts import PARTS
 from ecgmon.monitor import findings
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.evidence import EpisodeFindings
 from ecgmon.monitor.findings import Code
-from ecgmon.monitor.policies import AlertSettings, OddBeatSettings
+from ecgmon.monitor.policies import AlertSettings
 from ecgmon.monitor.words import ORDER, WORDS, summary, worded
 from ecgmon.sinks.console import format_alert
 from ecgmon.transport.payloads import decode_alert, encode_alert
 
 T = (np.arange(WINDOW) - R_INDEX) / FS
-EIGHT = AlertSettings(anomalous_beats=OddBeatSettings(clear_beats=8, clear_seconds=30.0))
+EIGHT = AlertSettings(anomalous_beats=EpisodeSettings(clear_beats=8, clear_seconds=30.0))
 
 
 def drawn(width: float = 0.012, p: float = 0.12) -> Samples:
@@ -211,7 +212,7 @@ def alert_json() -> bytes:
 
 
 def test_an_alert_over_many_beats_is_told_from_its_first() -> None:
-    wide = AlertSettings(anomalous_beats=OddBeatSettings(raise_beats=8, of_beats=64))
+    wide = AlertSettings(anomalous_beats=EpisodeSettings(raise_beats=8, of_beats=64))
     (raised,) = play("V......?" * 7 + "V", wide)
     assert codes(raised)["wide-qrs"] == raised.beats == 8
 

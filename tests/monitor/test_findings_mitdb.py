@@ -12,6 +12,7 @@ import pytest
 import wfdb
 from numpy.typing import NDArray
 
+from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import Finding
 from ecgmon.evaluation.matching import match
 from ecgmon.model import bundle
@@ -19,13 +20,13 @@ from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.findings import Rhythm, shape_of
 from ecgmon.monitor.offline import StreamResult, run
 from ecgmon.monitor.pipeline import PipelineSettings
-from ecgmon.monitor.policies import AlertSettings, OddBeatSettings
+from ecgmon.monitor.policies import AlertSettings
 from ecgmon.sources.annotations import read_annotations
 from ecgmon.sources.memory import MemorySource, chunks_of
 
 LEARNING = 300.0
 BRIEF = PipelineSettings(
-    alerts=AlertSettings(anomalous_beats=OddBeatSettings(clear_beats=8, clear_seconds=30.0))
+    alerts=AlertSettings(anomalous_beats=EpisodeSettings(clear_beats=8, clear_seconds=30.0))
 )
 """Alerts end between the bigeminies of 119, so that there are some to compare."""
 

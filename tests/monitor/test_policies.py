@@ -9,11 +9,11 @@ import pytest
 from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality, Score
 from ecgmon.monitor.alerting import HeartRate, StreamAlerts, alert_id
-from ecgmon.monitor.policies import AlertSettings, ConditionSettings, OddBeatSettings
+from ecgmon.monitor.policies import AlertSettings, ConditionSettings
 
 MODEL = ModelRef(name="m", hash="abc")
 EPOCH = 1_700_000_000.0
-EIGHT = AlertSettings(anomalous_beats=OddBeatSettings(clear_beats=8, clear_seconds=30.0))
+EIGHT = AlertSettings(anomalous_beats=EpisodeSettings(clear_beats=8, clear_seconds=30.0))
 
 
 def beat(index: int, r: float, *, rr: float = 0.8, good: bool = True) -> Beat:
@@ -90,9 +90,18 @@ def test_slow_or_scattered_odd_beats_are_a_warning(pattern: str, rr: float) -> N
     assert play(alerts(), pattern, rr=rr)[0].severity == "warning"
 
 
-def test_a_run_after_raising_makes_the_cleared_alert_critical() -> None:
-    raised, cleared = play(alerts(), "x.x.x.xxx........", rr=0.5)
-    assert (raised.severity, cleared.severity) == ("warning", "critical")
+def test_a_run_after_raising_is_a_critical_alert_of_its_own() -> None:
+    stream = alerts()
+    raised, ended, worse, cleared = play(stream, "x.x.x.XxX........", rr=0.5)
+    assert [a.state for a in (raised, ended, worse, cleared)] == ["raised", "cleared", "raised", "cleared"]
+    assert (raised.severity, worse.severity, cleared.severity) == ("warning", "critical", "critical")
+    assert raised.id == ended.id != worse.id == cleared.id
+    assert (ended.end, worse.onset) == (EPOCH + 2.0, EPOCH + 3.0)
+    assert (ended.beats, worse.beats) == (3, 3)
+    assert ended.evidence is not None
+    assert ended.p_value == 0.005  # of its own beats, not of the run's
+    assert max(ended.evidence.r_peaks) == EPOCH + 2.0
+    assert not stream.standing
 
 
 def test_beats_that_were_not_scored_are_neither_odd_nor_calm() -> None:
