@@ -1,0 +1,96 @@
+"""What a second of signal is to an alarm: the quality gate says whether beats can be judged, this says more.
+
+The gate (:mod:`ecgmon.ecg.quality`) compares a signal with itself, and so it closes when the heart stops: what
+is left is all noise, or is flat beside the QRS complexes before. Two sizes tell what such a line is, the range
+in each fifth of a second (``Quality.extents``) and the stream's usual QRS (``Beat.scale``):
+
+lead-off   the line lay within ``quiet_mv`` for 1.6 s on end: no more than a converter's own noise, which a
+           patient's skin never is. A flat line is lead-off if it is so quiet, and only then.
+quiet      the gate says flat or noisy, and nothing in the second is as high as a fifth of the usual QRS. There
+           is a patient on the lead, and there is no beat: this is what asystole looks like.
+noise      the gate says noisy or clipped, and a beat could hide in it.
+missing    samples were missing.
+gap        no samples came.
+closed     the gate says flat, of a second that is neither quiet nor at rest: the change from one to another.
+good       the gate is open.
+
+Where the line is not known (verdicts without extents), flat is lead-off.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from ecgmon.ecg.types import Beat, Quality, Score
+
+QUIET_SHARE: Final = 0.2
+"""Of the usual QRS size: lower than a QRS, higher than what skin and amplifier leave between beats."""
+
+REST_BLOCKS: Final = 8
+"""Fifths of a second on end within ``quiet_mv`` that are lead-off: longer than the line between two beats of
+a slow heart, short enough for an alert within 5 s behind the frontend's delay."""
+
+GHOST_SHARE: Final = 0.1
+"""What is smaller than this share of the usual QRS is no beat, even in good signal: when beats fail to come
+the detector searches back, and takes what there is."""
+
+ECHO_SECONDS: Final = 0.4
+ECHO_SHARE: Final = 0.5
+"""What comes so soon behind a beat and is so much smaller than usual is its T wave, found by the search-back."""
+
+Signal = Literal["good", "quiet", "lead-off", "noise", "closed", "missing", "gap"]
+
+
+class Line:
+    """Tells seconds, and what the detector found in them, apart. Stands first among a stream's policies; those
+    behind it read ``signal`` and ``heart``.
+
+    ``quiet_mv``: a line that moves less is at rest, mV.
+    """
+
+    def __init__(self, quiet_mv: float) -> None:
+        self._quiet = quiet_mv
+        self._scale = 0.0
+        self._last = float("-inf")
+        self._rest = 0
+        self.signal: Signal | None = None
+        """What the last second was; None before the first."""
+        self.heart = False
+        """Whether the last beat was one of the heart, and not what a detector makes of a line without any."""
+
+    def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
+        share = beat.size / beat.scale  # NaN where the size is not known: then it counts
+        ghost = share < GHOST_SHARE or (share < QUIET_SHARE and not beat.good)
+        echo = share < ECHO_SHARE and beat.r - self._last < ECHO_SECONDS
+        self.heart = not (ghost or echo)
+        if self.heart:
+            self._last = beat.r
+            self._scale = beat.scale if beat.good else self._scale
+        return ()
+
+    def second(self, quality: Quality) -> tuple[()]:
+        self.signal = self._judge(quality)
+        return ()
+
+    def end(self, t: float) -> tuple[()]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def quiet_before(self, quality: Quality, t: float) -> bool:
+        """Whether no beat lies in this second before one at stream time ``t``, as far as whole fifths tell."""
+        whole = int((t - 0.1 - quality.second) * len(quality.extents))  # a QRS begins before its R-peak
+        return all(extent < QUIET_SHARE * self._scale for extent in quality.extents[: max(0, whole)])
+
+    def _judge(self, quality: Quality) -> Signal:
+        for extent in quality.extents:
+            self._rest = self._rest + 1 if extent < self._quiet else 0
+        if quality.missing or not quality.extents:
+            self._rest = 0
+        if quality.missing:
+            return "missing" if quality.extents else "gap"
+        if self._rest >= REST_BLOCKS or (quality.flat and not quality.extents):
+            return "lead-off"
+        if quality.good:
+            return "good"
+        if quality.extents and not quality.clipped and max(quality.extents) < QUIET_SHARE * self._scale:
+            return "quiet"
+        return "noise" if quality.noisy or quality.clipped else "closed"
