@@ -209,15 +209,17 @@ class Frontend:
         if block % BLOCKS == BLOCKS - 1:
             for earlier in range(block - BLOCKS + 1, block):
                 bits |= int(self._verdicts[earlier % _VERDICTS])
-            out.quality.append(_quality(block // BLOCKS, bits, self._extents(block // BLOCKS)))
+            out.quality.append(_quality(block // BLOCKS, bits, *self._moves(block // BLOCKS)))
             self._second = block // BLOCKS + 1
 
-    def _extents(self, second: int) -> tuple[float, ...]:
-        """See :attr:`~ecgmon.ecg.types.Quality.extents`."""
-        if second * FS < self._window.start or (second + 1) * FS > self._window.end:
-            return ()
-        w = self._window.get(second * FS, (second + 1) * FS).reshape(BLOCKS, BLOCK)
-        return tuple(np.ptp(w, axis=1).tolist())
+    def _moves(self, second: int) -> tuple[tuple[float, ...], float]:
+        """``extents`` and ``wander`` of :class:`~ecgmon.ecg.types.Quality`."""
+        first, end = second * FS, (second + 1) * FS
+        if first < self._window.start or end > self._window.end:
+            return (), 0.0
+        w = self._window.get(first, end)
+        wander = self._signal.get(first, end) - w
+        return tuple(np.ptp(w.reshape(BLOCKS, BLOCK), axis=1).tolist()), float(np.ptp(wander))
 
     def _mark_missing(self, begin: int, out: Output) -> None:
         """Every block between the last sample and ``begin``, and those that they share, is missing."""
@@ -336,7 +338,7 @@ def _longest_run(marks: Flags) -> int:
     return int((edges[1::2] - edges[::2]).max())
 
 
-def _quality(second: int, bits: int, extents: tuple[float, ...] = ()) -> Quality:
+def _quality(second: int, bits: int, extents: tuple[float, ...] = (), wander: float = 0.0) -> Quality:
     return Quality(
         second,
         flat=bool(bits & quality.FLAT),
@@ -344,4 +346,5 @@ def _quality(second: int, bits: int, extents: tuple[float, ...] = ()) -> Quality
         noisy=bool(bits & quality.NOISY),
         missing=bool(bits & quality.MISSING),
         extents=extents,
+        wander=wander,
     )

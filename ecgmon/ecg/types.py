@@ -93,6 +93,8 @@ class Quality:
     extents: tuple[float, ...] = ()
     """[5] peak to peak of the filtered signal in each fifth of the second, mV; empty in a gap, and where the
     stream ended within the second."""
+    wander: float = 0.0
+    """How far the baseline moved in the second, mV; 0 where ``extents`` are empty."""
 
     @property
     def good(self) -> bool:

@@ -8,9 +8,9 @@
       icu-*: {alerts: {noise: {raise_seconds: 30}}}
       bed-3: {alerts: {bradycardia: {below: 35}}}    # an athlete
 
-A key is a stream's name, or a pattern as in a shell (``*``, ``?``, ``[...]``). All patterns that fit count, in
-the order of the file, a later one over an earlier one; the stream's own name counts last. Only the keys given
-are changed.
+A key is a stream's name, or a pattern as in a shell (``*``, ``?``, ``[...]``). All patterns that fit count,
+in the order of the file, a later one over an earlier one; the stream's own name counts last. Only the keys
+given are changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ecgmon.monitor.policies import AlertSettings
 class StreamSettings(Settings, frozen=True):
     """What is different for the streams of one name or pattern."""
 
-    alerts: dict[str, Any] = {}
+    alerts: dict[str, Any] = msgspec.field(default_factory=dict)
     """Keys of :class:`~ecgmon.monitor.policies.AlertSettings`, as many as are different."""
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Final, Protocol
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
@@ -36,7 +37,8 @@ log = logging.getLogger(__name__)
 NO_MODEL: Final = ModelRef(name="none", hash="")
 
 DROP_REASONS: Final = (
-    "repeat", "late", "overlap", "too-many-streams", "unusable", "internal-error", "scoring-failed", "delivery-failed",
+    "repeat", "late", "overlap", "too-many-streams", "unusable", "internal-error", "scoring-failed",
+    "delivery-failed",
 )  # fmt: skip
 """Why something was not used. ``unusable`` is a chunk with a rate or lead that the frontend cannot take; a
 beat is counted as ``scoring-failed`` and handed on without a score; ``delivery-failed`` is anything that
@@ -78,7 +80,7 @@ class PipelineSettings(Settings, frozen=True):
 
     lead: Annotated[str, Meta(min_length=1, description="name or index of the lead, or auto")] = "auto"
     alerts: AlertSettings = AlertSettings()
-    streams: dict[str, StreamSettings] = {}
+    streams: dict[str, StreamSettings] = msgspec.field(default_factory=dict)
     """What is different for some streams, by name or pattern (``icu-*``)."""
     batch: BatchSettings = BatchSettings()
     arrivals: ArrivalSettings = ArrivalSettings()

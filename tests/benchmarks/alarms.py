@@ -3,12 +3,12 @@
     python tests/benchmarks/alarms.py --data ../shared/data/mitdb
     python tests/benchmarks/alarms.py --data ../shared/data/mitdb --records 232,207 --chunk 0.25
 
-The daemon's pipeline with its default limits and without a model: anomalous beats are not what is asked. First
-how many alarms of each kind a record raised; then each asystole, pause and lead-off by itself: the longest
-interval between annotated beats (ventricular flutter waves among them) that touches it, and whether that makes
-it true. ``late`` is how much signal had been fed when the alarm came, counted from its onset, chunks included.
-Then, for whole records, annotated intervals from the limits on that raised none; and how far the median of
-eight annotated intervals went where a rate alarm was raised.
+The daemon's pipeline with its default limits and without a model: anomalous beats are not what is asked.
+First how many alarms of each kind a record raised; then each asystole, pause and lead-off by itself: the
+longest interval between annotated beats (ventricular flutter waves among them) that touches it, and whether
+that makes it true. ``late`` is how much signal had been fed when the alarm came, counted from its onset,
+chunks included. Then annotated intervals as long as a pause that raised none; and what the annotations say
+of the rate where a rate alarm was raised.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SLACK: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm of one stream, in stream time, s. ``fed`` and ``cleared``: signal fed when it came and went."""
+    """One alarm of one stream, stream time, s. ``fed``, ``cleared``: how much was fed when it came and went."""
 
     kind: str
     onset: float

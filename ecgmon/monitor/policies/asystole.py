@@ -35,9 +35,9 @@ class PauseSettings(Settings, frozen=True):
 
 
 class Asystole:
-    """Raised when silence reaches the limit, also when a beat has ended it meanwhile; cleared by the next good
-    beat. Noise and missing samples leave it standing; where the lead is off nothing is known any more, and it
-    is cleared.
+    """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by the next
+    good beat. Noise and missing samples leave it standing; where the lead is off nothing is known any more,
+    and it is cleared.
     """
 
     def __init__(self, settings: AsystoleSettings, line: Line, silence: SilenceWatch) -> None:

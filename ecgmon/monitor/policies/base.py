@@ -1,7 +1,8 @@
-"""What every policy is: fed with the beats and seconds of one stream in their order, it answers with changes."""
+"""What every policy is: fed with beats and seconds of one stream in their order, it answers with changes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,23 +41,26 @@ class Policy(Protocol):
 
 
 class Standing:
-    """One alert that stands or does not: raise and clear come by turns, whatever a policy asks for."""
+    """One alert that stands or does not. Raise and clear come by turns, whatever a policy asks for, and no
+    two begin at one moment: what was cleared is not raised again.
+    """
 
     def __init__(self, kind: AlertKind, severity: Severity) -> None:
         self._kind: AlertKind = kind
         self._severity: Severity = severity
-        self._onset = 0.0
+        self._onset = -math.inf
         self.on = False
         """Raised and not cleared."""
-        self.end = 0.0
+        self.end = -math.inf
         """Up to where the condition is known to have held, stream time, s."""
 
     def begin(self, onset: float, end: float, time: float, beats: int = 0) -> list[Change]:
         """Raise it, unless it stands; in that case it goes on until ``end``."""
-        self.end = end
         if self.on:
+            self.end = end
+        if self.on or onset <= self._onset:
             return []
-        self.on, self._onset = True, onset
+        self.on, self._onset, self.end = True, onset, end
         return [Change(self._kind, "raised", self._severity, onset, end, time, beats)]
 
     def clear(self, time: float, beats: int = 0) -> list[Change]:

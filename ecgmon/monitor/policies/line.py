@@ -1,18 +1,23 @@
-"""What a second of signal is to an alarm: the quality gate says whether beats can be judged, this says more.
+"""What a second of signal is to an alarm: the quality gate tells whether beats can be judged, this more.
 
-The gate (:mod:`ecgmon.ecg.quality`) compares a signal with itself, and so it closes when the heart stops: what
-is left is all noise, or is flat beside the QRS complexes before. Two sizes tell what such a line is, the range
-in each fifth of a second (``Quality.extents``) and the stream's usual QRS (``Beat.scale``):
+The gate (:mod:`ecgmon.ecg.quality`) compares a signal with itself, and so it closes when the heart stops:
+what is left is all noise, or flat beside the QRS complexes before. Sizes tell what such a line is: the range
+in each fifth of a second (``Quality.extents``), how far the baseline moves (``Quality.wander``), and the
+stream's usual QRS (``Beat.scale``). By the first that holds, a second is
 
-lead-off   the line lay within ``quiet_mv`` for 1.6 s on end: no more than a converter's own noise, which a
-           patient's skin never is. A flat line is lead-off if it is so quiet, and only then.
-quiet      the gate says flat or noisy, and nothing in the second is as high as a fifth of the usual QRS. There
-           is a patient on the lead, and there is no beat: this is what asystole looks like.
-noise      the gate says noisy or clipped, and a beat could hide in it.
-missing    samples were missing.
 gap        no samples came.
-closed     the gate says flat, of a second that is neither quiet nor at rest: the change from one to another.
+missing    some were missing.
+lead-off   the line lay within ``quiet_mv`` for 1.6 s on end: no more than a converter's own noise, which a
+           patient's skin never is. A flat line is lead-off where it is so quiet, and only there.
+quiet      the gate says flat or noisy, and nothing in the second is as high as a fifth of the usual QRS.
+           There is a patient on the lead, and no beat: this is what asystole looks like.
+noise      the gate says noisy or clipped, and a beat could hide in it.
+closed     the gate says flat: the change from one to another.
 good       the gate is open.
+
+A good or quiet second is a ``shift`` where the baseline moved by about as much as a QRS: an electrode was
+pulled or knocked. What follows, often an amplifier that finds back for seconds without a beat to be seen, is
+not the heart's doing.
 
 Where the line is not known (verdicts without extents), flat is lead-off.
 """
@@ -36,14 +41,18 @@ the detector searches back, and takes what there is."""
 
 ECHO_SECONDS: Final = 0.4
 ECHO_SHARE: Final = 0.5
-"""What comes so soon behind a beat and is so much smaller than usual is its T wave, found by the search-back."""
+"""What comes so soon behind a beat and is so much smaller than usual is its T wave, found by search-back."""
 
-Signal = Literal["good", "quiet", "lead-off", "noise", "closed", "missing", "gap"]
+SHIFT_SHARE: Final = 0.75
+"""Of the usual QRS size: the baseline's move that is a shift. In MIT-BIH the lines that fell silent because
+an electrode moved (116, 203 and 208) began with 1.1 to 1.6, breathing moves it by a tenth."""
+
+Signal = Literal["gap", "missing", "lead-off", "quiet", "noise", "closed", "good", "shift"]
 
 
 class Line:
-    """Tells seconds, and what the detector found in them, apart. Stands first among a stream's policies; those
-    behind it read ``signal`` and ``heart``.
+    """Tells seconds, and what the detector found in them, apart. Stands first among a stream's policies;
+    those behind it read ``signal`` and ``heart``.
 
     ``quiet_mv``: a line that moves less is at rest, mV.
     """
@@ -76,7 +85,7 @@ class Line:
         return ()
 
     def quiet_before(self, quality: Quality, t: float) -> bool:
-        """Whether no beat lies in this second before one at stream time ``t``, as far as whole fifths tell."""
+        """Whether no beat lies in this second before one at stream time ``t``, by its whole fifths."""
         whole = int((t - 0.1 - quality.second) * len(quality.extents))  # a QRS begins before its R-peak
         return all(extent < QUIET_SHARE * self._scale for extent in quality.extents[: max(0, whole)])
 
@@ -89,8 +98,9 @@ class Line:
             return "missing" if quality.extents else "gap"
         if self._rest >= REST_BLOCKS or (quality.flat and not quality.extents):
             return "lead-off"
-        if quality.good:
-            return "good"
-        if quality.extents and not quality.clipped and max(quality.extents) < QUIET_SHARE * self._scale:
-            return "quiet"
-        return "noise" if quality.noisy or quality.clipped else "closed"
+        quiet = 0 < max(quality.extents, default=0.0) < QUIET_SHARE * self._scale and not quality.clipped
+        if not (quality.good or quiet):
+            return "noise" if quality.noisy or quality.clipped else "closed"
+        if 0 < SHIFT_SHARE * self._scale < quality.wander:
+            return "shift"
+        return "good" if quality.good else "quiet"

@@ -2,9 +2,9 @@
 
 Silence counts only through seconds in which a beat would have been seen: good ones, and quiet ones (see
 :mod:`ecgmon.monitor.policies.line`). It begins with the last beat. Where there was none since the line became
-usable (a start, a gap, noise, a lead put back on), it begins ``RECOVERY`` seconds behind that: the detector
-learns, or finds its way back, and tells of no beat meanwhile. So none of these raises an alarm of itself, and a
-heart that stopped while nobody could see is still told of.
+usable (a start, a gap, noise, a lead put back on, a shift), it begins ``RECOVERY`` seconds behind that: the
+detector learns, or finds its way back, and tells of no beat meanwhile. So none of these raises an alarm of
+itself, and a heart that stopped while nobody could see is still told of.
 """
 
 from __future__ import annotations
@@ -77,5 +77,5 @@ class SilenceWatch:
             for a, b in known
             # the gate closes for the whole second, often for what lies behind the beat or is its own doing
             if a >= since
-            and (usable or self._line.signal in {"noise", "closed"} and self._line.quiet_before(quality, b))
+            and (usable or (self._line.signal in {"noise", "closed"} and self._line.quiet_before(quality, b)))
         ]
