@@ -42,7 +42,7 @@ SLACK: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm of one stream, stream time, s. ``fed``, ``cleared``: how much was fed when it came and went."""
+    """One alarm, stream time, s. ``fed`` and ``cleared``: how much had been fed when it came and went."""
 
     kind: str
     onset: float
