@@ -175,14 +175,16 @@ class Pipeline:
         now = self._clock()
         if now - self._looked >= LOOK_EVERY:
             self._looked = now
-            self._look(now)
+            self._tell_silent(now)
+            self._end_silent(now)
         if self._batch.due(now):
             self._score()
 
-    def _look(self, now: float) -> None:
-        """For streams of which nothing comes."""
+    def _tell_silent(self, now: float) -> None:
         for state in self._streams.values():
             self._push(state.silent(now), now)
+
+    def _end_silent(self, now: float) -> None:
         silent = [s.name for s in self._streams.values() if now - s.heard > self._settings.idle_seconds]
         for name in silent:
             self._sparse.warning(
