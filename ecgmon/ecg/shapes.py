@@ -197,14 +197,15 @@ def _closest(at: int, x: Signal) -> tuple[float, int, int]:
     for i in range(_FIRST, _SIZE, _WIDTH):
         if x[i + _BEATS] == 0.0:
             continue
+        own = 0.0
+        for j in range(-REACH, REACH + 1):
+            own += x[i + _SLOPES + _SIDE + j] ** 2
         for d in range(-SHIFT, SHIFT + 1):
-            product, power, own = 0.0, 0.0, 0.0
+            product, power = 0.0, 0.0
             for j in range(-REACH, REACH + 1):
                 slope = x[_SLOPE + ((at + d + j) & MASK)]
-                usual = x[i + _SLOPES + _SIDE + j]
-                product += slope * usual
+                product += slope * x[i + _SLOPES + _SIDE + j]
                 power += slope * slope
-                own += usual * usual
             correlation = product / np.sqrt(power * own + SMALL)
             if correlation > best:
                 best, which, shift = correlation, i, d
