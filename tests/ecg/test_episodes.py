@@ -103,10 +103,14 @@ def test_a_run_ends_a_lesser_episode_and_is_one_of_its_own() -> None:
     assert cleared.onset == pytest.approx(7.2)
 
 
-def test_while_a_critical_episode_stands_another_run_raises_nothing() -> None:
-    rule = EpisodeRule()
+def test_runs_are_called_out_anew_once_there_was_none_for_a_while() -> None:
+    rule = EpisodeRule(EpisodeSettings(clear_seconds=20.0))
     assert [event.state for _, event in run_of(3, 0.5, 0.0, rule)] == ["raised"]
-    assert run_of(5, 0.5, 5.0, rule) == []
+    assert run_of(5, 0.5, 5.0, rule) == []  # soon after: the alert that stands has said so
+    assert play("x..x..x..x..x..x..x..x..x.", rule, start=8.0) == []
+    ended, again = [event for _, event in run_of(3, 0.5, 30.0, rule)]
+    assert (ended.state, again.state, again.critical) == ("cleared", "raised", True)
+    assert [ended.end, again.onset] == pytest.approx([27.2, 30.0])
 
 
 def test_a_slow_row_of_odd_beats_is_no_run() -> None:
