@@ -2,13 +2,13 @@
 
     .venv/bin/python tests/benchmarks/sick.py --data ../shared/data/mitdb
 
-The patients are those of DS1 in sinus rhythm, altered as below. Shapes are otherwise the patient's own, and so
-is the variation of the intervals. A label of two letters marks a normal beat that was altered: ``Nf``
+The patients are those of DS1 in sinus rhythm, altered as below. Shapes are otherwise the patient's own, and
+so is the variation of the intervals. A label of two letters marks a normal beat that was altered: ``Nf``
 fibrillating, ``Nb`` blocked.
 
-Scored without an autoencoder, by the statistics of the other half of DS1. Prints how many of the altered beats
-lie above 99 % of the real normal beats of DS1: of early ones that should be all, of normal ones that were made
-to fibrillate or to block, 1 %.
+Scored without an autoencoder, by the statistics of the other half of DS1. Prints how many of the altered
+beats lie above 99 % of the real normal beats of DS1: of early ones that should be all, of normal ones that
+were made to fibrillate or to block, 1 %.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def retimed(
 
 
 def mostly_early(record: RecordBeats, seed: int) -> RecordBeats:
-    """Runs of early beats, labelled S, at 0.62 to 0.80 of the usual interval, each run ended by a long one; in
-    two of three patients with a small or an inverted P wave. All others are labelled N."""
+    """Runs of early beats, labelled S, at 0.62 to 0.80 of the usual interval, each run ended by a long one;
+    in two of three patients with a small or an inverted P wave. All others are labelled N."""
     rng = np.random.default_rng(seed)
     rr = np.array([beat.rr for beat in record.beats])
     usual = float(np.nanmedian(rr))
