@@ -13,8 +13,8 @@ The rule, beat by beat:
    whether or not beats arrive (a lead that falls off must not leave an alert standing for ever).
 4. ``run_beats`` (3) odd beats in a row at ``run_rate`` (100/min) or faster are a *run*, which is the usual
    definition of one of ventricular tachycardia, and make an episode *critical*. A run while an episode stands
-   that is not critical ends it, before the run, and raises another: the worst must not pass unheard because
-   something lesser was called out before.
+   ends it, before the run, and raises another, unless there was a run in the ``clear_seconds`` before: it
+   must not pass unheard because something lesser was called out, or a run of long ago.
 5. For ``refractory_seconds`` after clearing nothing is raised. Odd beats are counted meanwhile: what goes on
    is raised by the first odd beat after the pause.
 
@@ -172,7 +172,8 @@ _RUN_ONSET: Final = 11
 _LAST_BEFORE_RUN: Final = 12
 _LAST_SEEN: Final = 13
 _WAS_ODD: Final = 14
-_SIZE: Final = 15
+_LAST_RUN: Final = 15
+_SIZE: Final = 16
 
 _NOTHING: Final = 0
 _RAISED: Final = 1
@@ -208,7 +209,7 @@ def _rule(settings: EpisodeSettings) -> _Rule:
 def _fresh(rule: _Rule) -> tuple[FloatArray, FloatArray]:
     """State and ring of a stream that has no beats yet."""
     state = np.zeros(_SIZE)
-    state[_LAST_BEAT] = state[_CLEARED_AT] = -np.inf
+    state[_LAST_BEAT] = state[_CLEARED_AT] = state[_LAST_RUN] = -np.inf
     return state, np.full(rule.of_beats, np.nan)
 
 
@@ -252,7 +253,10 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
     s[_LAST_ODD] = s[_DECIDED] = t
     s[_COUNT] = count
     s[_CALM] = 0.0
-    s[_CRITICAL] = 1.0 if s[_RUN] >= rule.run_beats else 0.0
+    s[_CRITICAL] = 0.0
+    if s[_RUN] >= rule.run_beats:
+        s[_CRITICAL] = 1.0
+        s[_LAST_RUN] = t
     return _RAISED
 
 
@@ -260,14 +264,16 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
 def _go_on(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> int:
     """Take one beat while an episode stands."""
     run = s[_RUN] >= rule.run_beats
-    if odd and run and s[_CRITICAL] == 0.0 and s[_RUN_ONSET] > s[_ONSET]:
+    if odd and run and s[_RUN_ONSET] - s[_LAST_RUN] > rule.clear_seconds and s[_RUN_ONSET] > s[_ONSET]:
         # What stands ends before the run; see _begin_run.
         s[_LAST_ODD] = s[_LAST_BEFORE_RUN]
         s[_COUNT] -= s[_RUN] - 1.0
         s[_DECIDED] = t
         return _WORSENED
     if odd:
-        s[_CRITICAL] = max(s[_CRITICAL], 1.0 if run else 0.0)
+        if run:
+            s[_CRITICAL] = 1.0
+            s[_LAST_RUN] = t
         s[_LAST_ODD] = t
         s[_COUNT] += 1.0
         s[_CALM] = 0.0
@@ -305,6 +311,7 @@ def _begin_run(s: FloatArray) -> None:
     s[_COUNT] = s[_RUN]
     s[_CALM] = 0.0
     s[_CRITICAL] = 1.0
+    s[_LAST_RUN] = s[_LAST_BEAT]
 
 
 @compiled

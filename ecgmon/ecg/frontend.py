@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import beats, filters, quality, resample, rpeaks, rr, types
+from ecgmon.ecg import beats, filters, quality, resample, rpeaks, rr, shapes, types
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.fingerprints import fingerprint_of
 from ecgmon.ecg.quality import BLOCK, BLOCKS
@@ -29,7 +29,7 @@ from ecgmon.ecg.track import PIECE, Track
 from ecgmon.ecg.types import FS, WINDOW, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
-DESIGN: Final = 4
+DESIGN: Final = 5
 """Of the signal path, for :func:`fingerprint`."""
 
 _LONGEST_RR: Final = 10 * FS
@@ -63,7 +63,7 @@ def fingerprint() -> str:
 
     A change of the algorithm that changes no constant must change ``DESIGN``.
     """
-    return fingerprint_of(DESIGN, types, resample, filters, rpeaks, beats, rr, quality)
+    return fingerprint_of(DESIGN, types, resample, filters, rpeaks, shapes, beats, rr, quality)
 
 
 class Frontend:
@@ -173,7 +173,11 @@ class Frontend:
         envelope = self._envelope.feed(y)
         self._qrs.add(envelope)
         if self._detects:
-            self._decided(self._detector.feed(envelope, self._blocker.feed(marks)))
+            self._detect(envelope, self._blocker.feed(marks))
+
+    def _detect(self, envelope: Signal, blocked: Flags) -> None:
+        signal = self._signal.get(self._qrs.end - len(envelope), self._qrs.end)
+        self._decided(self._detector.feed(envelope, signal, blocked))
 
     def _decided(self, peaks: NDArray[np.int64]) -> None:
         self._humps.extend((hump, at + filters.ENVELOPE_DELAY) for hump, at in peaks.tolist())
@@ -185,7 +189,7 @@ class Frontend:
         envelope = self._envelope.flush()
         self._qrs.add(envelope)
         if self._detects:
-            self._decided(self._detector.feed(envelope, self._blocker.flush(len(envelope))))
+            self._detect(envelope, self._blocker.flush(len(envelope)))
             self._decided(self._detector.flush())
         self._window.add(self._baseline.flush())
         self._judge_blocks(out, finish=True)

@@ -94,18 +94,23 @@ def test_a_run_ends_a_lesser_episode_and_is_one_of_its_own() -> None:
     ((_, lesser),) = play("x..x..x..", rule)
     (_, ended), (_, run) = run_of(5, 0.5, 7.2, rule)
     assert not lesser.critical
-    assert (ended.state, ended.onset, ended.end, ended.odd) == ("cleared", 0.0, pytest.approx(4.8), 3)
-    assert not ended.critical
-    assert (run.state, run.onset, run.time) == ("raised", pytest.approx(7.2), pytest.approx(8.2))
-    assert (run.critical, run.odd) == (True, 3)
+    assert (ended.state, ended.odd, ended.critical) == ("cleared", 3, False)
+    assert [ended.onset, ended.end] == pytest.approx([0.0, 4.8])
+    assert (run.state, run.odd, run.critical) == ("raised", 3, True)
+    assert [run.onset, run.time] == pytest.approx([7.2, 8.2])
     (_, cleared) = play("." * 32, rule, start=10.0)[-1]
-    assert (cleared.onset, cleared.odd, cleared.critical) == (pytest.approx(7.2), 5, True)
+    assert (cleared.odd, cleared.critical) == (5, True)
+    assert cleared.onset == pytest.approx(7.2)
 
 
-def test_while_a_critical_episode_stands_another_run_raises_nothing() -> None:
-    rule = EpisodeRule()
+def test_runs_are_called_out_anew_once_there_was_none_for_a_while() -> None:
+    rule = EpisodeRule(EpisodeSettings(clear_seconds=20.0))
     assert [event.state for _, event in run_of(3, 0.5, 0.0, rule)] == ["raised"]
-    assert run_of(5, 0.5, 5.0, rule) == []
+    assert run_of(5, 0.5, 5.0, rule) == []  # soon after: the alert that stands has said so
+    assert play("x..x..x..x..x..x..x..x..x.", rule, start=8.0) == []
+    ended, again = [event for _, event in run_of(3, 0.5, 30.0, rule)]
+    assert (ended.state, again.state, again.critical) == ("cleared", "raised", True)
+    assert [ended.end, again.onset] == pytest.approx([27.2, 30.0])
 
 
 def test_a_slow_row_of_odd_beats_is_no_run() -> None:
