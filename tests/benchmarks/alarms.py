@@ -6,9 +6,9 @@
 The daemon's pipeline with its default limits and without a model: anomalous beats are not what is asked.
 First how many alarms of each kind a record raised; then each asystole, pause and lead-off by itself: the
 longest interval between annotated beats (ventricular flutter waves among them) that touches it, and whether
-that makes it true. ``late`` is how much signal had been fed when the alarm came, counted from its onset,
-chunks included. Then annotated intervals as long as a pause that raised none; and what the annotations say
-of the rate where a rate alarm was raised.
+that makes it true, or it came in ventricular flutter, where there is no beat to find. ``late`` is how much
+signal had been fed when the alarm came, counted from its onset, chunks included. Then annotated intervals as
+long as a pause that raised none; and what the annotations say of the rate where a rate alarm was raised.
 """
 
 from __future__ import annotations
@@ -105,6 +105,15 @@ def longest(beats: NDArray[np.float64], alarm: Alarm) -> float:
     return float(np.max(np.diff(beats[first : last + 1]), initial=0.0))
 
 
+def flutters(record: Path) -> list[tuple[float, float]]:
+    """Annotated ventricular flutter or fibrillation, s."""
+    marks = read_annotations(record)
+    times = (marks.samples / marks.fs).tolist()
+    begins = [t for t, symbol in zip(times, marks.symbols, strict=True) if symbol == "["]
+    ends = [t for t, symbol in zip(times, marks.symbols, strict=True) if symbol == "]"]
+    return list(zip(begins, ends, strict=True))
+
+
 def is_true(beats: NDArray[np.float64], alarm: Alarm) -> bool:
     """Whether the annotations bear an asystole or a pause out."""
     limit = LIMITS.asystole.seconds if alarm.kind == "asystole" else LIMITS.pause.seconds
@@ -158,6 +167,8 @@ def main() -> None:
             span = [f"{a.onset:.1f}", f"{a.end - a.onset:.2f}"]
             if a.kind in {"asystole", "pause", "lead-off"}:
                 true = "?" if a.kind == "lead-off" else "yes" if is_true(beats, a) else "no"
+                if any(begin - 1 < a.onset < end for begin, end in flutters(record)):
+                    true = "flutter"
                 rr = f"{longest(beats, a):.2f}"
                 single.append([record.name, a.kind, *span, rr, true, f"{a.fed - a.onset:.2f}"])
             elif a.kind in {"bradycardia", "tachycardia"}:

@@ -49,13 +49,13 @@ class Watch:
         self.lost = StreamLost(settings.stream_lost)
         line = self.line
         silence = SilenceWatch(line, max(RECOVERY, settings.lead_off.clear_seconds))
-        asystole = settings.asystole
+        asystole = Asystole(settings.asystole, line, silence)
         self.policies: list[Policy] = [
             line,
             silence,
             OddBeats(settings.anomalous_beats),
-            Pause(settings.pause, asystole if asystole.enabled else None, silence),
-            Asystole(asystole, line, silence),
+            Pause(settings.pause, asystole, silence),
+            asystole,
             Condition("lead-off", frozenset({"lead-off"}), settings.lead_off, line),
             Condition("noise", NOT_ANALYSING, settings.noise, line),
             self.lost,

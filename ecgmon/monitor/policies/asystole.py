@@ -1,8 +1,11 @@
 """``asystole`` and ``pause``: the heart does not beat.
 
-Every stretch without a beat raises one of the two, never both: ``asystole`` (critical) from its limit on, a
-``pause`` (warning) when it is shorter. While such a stretch goes on it is a pause first, and where it becomes
-asystole the pause is cleared in the same second.
+Every stretch without a beat is one of the two: ``asystole`` (critical) from its limit on, ``pause`` (warning)
+where it is shorter. While such a stretch goes on it is a pause first; where it becomes asystole the pause is
+cleared in the same second, and none is raised while asystole stands.
+
+Whether the line is quiet is not asked: ventricular fibrillation that shows the detector no QRS complex is
+asystole here, which is as bad, and no other policy can see it.
 """
 
 from __future__ import annotations
@@ -35,21 +38,32 @@ class PauseSettings(Settings, frozen=True):
 
 
 class Asystole:
-    """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by the next
-    good beat. Noise and missing samples leave it standing; where the lead is off nothing is known any more,
-    and it is cleared.
+    """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by two good
+    beats, one less than the limit behind the other. Noise and missing samples leave it standing; where the
+    lead is off nothing is known any more, and it is cleared.
     """
 
     def __init__(self, settings: AsystoleSettings, line: Line, silence: SilenceWatch) -> None:
         self._settings = settings
+        self.limit = settings.seconds if settings.enabled else math.inf
+        """From so many seconds on silence is asystole."""
         self._line = line
         self._silence = silence
         self._alert = Standing("asystole", "critical")
+        self._good = -math.inf  # the last good beat
+
+    @property
+    def on(self) -> bool:
+        """The alert stands."""
+        return self._alert.on
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        if not (self._alert.on and self._line.heart and beat.good):
+        if not (self._line.heart and beat.good):
             return []
-        self._alert.end = max(self._alert.end, beat.r)
+        before, self._good = self._good, beat.r
+        if not self.on or before <= self._alert.onset or beat.r - before >= self._settings.seconds:
+            return []
+        self._alert.end = max(self._alert.end, before)
         return self._alert.clear(beat.ready)
 
     def second(self, quality: Quality) -> list[Change]:
@@ -70,14 +84,12 @@ class Asystole:
 
 class Pause:
     """Raised when silence reaches the limit, or a beat tells how long it was; cleared when there was no other
-    for ``clear_seconds``. ``asystole`` is None where there is no such alarm.
+    for ``clear_seconds``. Without ``asystole`` in use a pause has no upper limit.
     """
 
-    def __init__(
-        self, settings: PauseSettings, asystole: AsystoleSettings | None, silence: SilenceWatch
-    ) -> None:
+    def __init__(self, settings: PauseSettings, asystole: Asystole, silence: SilenceWatch) -> None:
         self._settings = settings
-        self._longest = math.inf if asystole is None else asystole.seconds
+        self._asystole = asystole
         self._silence = silence
         self._alert = Standing("pause", "warning")
 
@@ -90,7 +102,7 @@ class Pause:
         now = quality.second + 1.0
         changes: list[Change] = []
         for silence in self._silence.known:
-            if silence.seconds >= self._longest:
+            if self._asystole.on or silence.seconds >= self._asystole.limit:
                 changes += self._alert.clear(now)
             elif silence.seconds >= self._settings.seconds:
                 changes += self._alert.begin(silence.start, silence.end, now)

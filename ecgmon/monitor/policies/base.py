@@ -48,7 +48,8 @@ class Standing:
     def __init__(self, kind: AlertKind, severity: Severity) -> None:
         self._kind: AlertKind = kind
         self._severity: Severity = severity
-        self._onset = -math.inf
+        self.onset = -math.inf
+        """Of the last one, stream time, s."""
         self.on = False
         """Raised and not cleared."""
         self.end = -math.inf
@@ -58,9 +59,9 @@ class Standing:
         """Raise it, unless it stands; in that case it goes on until ``end``."""
         if self.on:
             self.end = end
-        if self.on or onset <= self._onset:
+        if self.on or onset <= self.onset:
             return []
-        self.on, self._onset, self.end = True, onset, end
+        self.on, self.onset, self.end = True, onset, end
         return [Change(self._kind, "raised", self._severity, onset, end, time, beats)]
 
     def clear(self, time: float, beats: int = 0) -> list[Change]:
@@ -68,4 +69,4 @@ class Standing:
         if not self.on:
             return []
         self.on = False
-        return [Change(self._kind, "cleared", self._severity, self._onset, self.end, time, beats)]
+        return [Change(self._kind, "cleared", self._severity, self.onset, self.end, time, beats)]
