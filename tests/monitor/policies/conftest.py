@@ -39,14 +39,16 @@ def second(k: int, mark: str) -> Quality:
             return Quality(k, noisy=mark == "n", clipped=mark == "c", missing=mark == "m", extents=loud)
 
 
-def beats_at(times: Sequence[float], sizes: Mapping[int, float], bad: Sequence[int]) -> list[Beat]:
-    """Beats of 1 mV but those in ``sizes``; those in ``bad`` are not good."""
+def beats_at(
+    times: Sequence[float], sizes: Mapping[int, float], bad: Sequence[int], end: float
+) -> list[Beat]:
+    """Beats of 1 mV but those in ``sizes``; those in ``bad`` are not good. The stream ends at ``end``."""
     found: list[Beat] = []
     window = np.zeros(WINDOW, np.float32)
     for i, r in enumerate(times):
         known = i > 0 and i - 1 not in bad
         rr = r - times[i - 1] if known else float("nan")
-        one = Beat(i, r, r + BEAT_DELAY, window, 1.0, rr, rr, i not in bad, size=sizes.get(i, 1.0))
+        one = Beat(i, r, min(r + BEAT_DELAY, end), window, 1.0, rr, rr, i not in bad, size=sizes.get(i, 1.0))
         found.append(one)
     return found
 
@@ -62,7 +64,7 @@ def play(
 ) -> list[Alert]:
     """All alerts but of odd beats, and what the end clears. ``signal`` has one mark a second."""
     stream = StreamAlerts("bed-1", settings or AlertSettings(), ModelRef(name="m", hash="abc"), None)
-    line: list[tuple[float, Any]] = [(b.ready, b) for b in beats_at(times, sizes or {}, bad)]
+    line: list[tuple[float, Any]] = [(b.ready, b) for b in beats_at(times, sizes or {}, bad, len(signal))]
     line += [(k + 1 + SECOND_DELAY, second(k, mark)) for k, mark in enumerate(signal)]
     found: list[Alert] = []
     for _, what in sorted(line, key=lambda item: item[0]):

@@ -1,4 +1,4 @@
-"""Bradycardia and tachycardia: raised within 10 s of crossing, cleared with hysteresis, not by single beats."""
+"""Bradycardia and tachycardia: told of within 10 s, cleared with hysteresis, and not by single beats."""
 
 from __future__ import annotations
 
