@@ -166,7 +166,7 @@ def test_a_flat_line_is_lead_off_at_once_and_clears_after_three_good_seconds() -
 
 def test_a_short_flat_stretch_is_nothing() -> None:
     three = AlertSettings(lead_off=LeadOffSettings(raise_seconds=3))
-    assert seconds(alerts(three), "ff.ff.ff.") == []
+    assert seconds(alerts(three), "ff..ff..ff..f.f.") == []
 
 
 def test_a_single_good_second_does_not_end_lead_off() -> None:

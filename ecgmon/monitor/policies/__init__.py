@@ -18,7 +18,7 @@ from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.lost import StreamLost, StreamLostSettings
 from ecgmon.monitor.policies.odd_beats import OddBeats
 from ecgmon.monitor.policies.rate import BradycardiaSettings, TachycardiaSettings, bradycardia, tachycardia
-from ecgmon.monitor.policies.silence import RECOVERY, SilenceWatch
+from ecgmon.monitor.policies.silence import SilenceWatch
 
 __all__ = ["AlertSettings", "Change", "ConditionSettings", "LeadOffSettings", "Policy", "Watch"]
 
@@ -41,22 +41,23 @@ class Watch:
 
     Those that only look stand first, what rests on them behind. ``pause`` stands before ``asystole`` and
     both before ``lead-off``: where one makes way for another in a second, it is cleared before the other is
-    raised. Silence counts only when ``lead-off`` has had the time to clear.
+    raised.
     """
 
     def __init__(self, settings: AlertSettings) -> None:
         self.line = Line(settings.lead_off.quiet_mv)
         self.lost = StreamLost(settings.stream_lost)
         line = self.line
-        silence = SilenceWatch(line, max(RECOVERY, settings.lead_off.clear_seconds))
-        asystole = Asystole(settings.asystole, line, silence)
+        silence = SilenceWatch(line)
+        lead_off = Condition("lead-off", frozenset({"lead-off"}), settings.lead_off, line)
+        asystole = Asystole(settings.asystole, line, silence, lead_off)
         self.policies: list[Policy] = [
             line,
             silence,
             OddBeats(settings.anomalous_beats),
             Pause(settings.pause, asystole, silence),
             asystole,
-            Condition("lead-off", frozenset({"lead-off"}), settings.lead_off, line),
+            lead_off,
             Condition("noise", NOT_ANALYSING, settings.noise, line),
             self.lost,
         ]

@@ -18,6 +18,7 @@ from msgspec import Meta
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Beat, Quality, Score
 from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.condition import Condition
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.silence import SilenceWatch
 
@@ -40,15 +41,18 @@ class PauseSettings(Settings, frozen=True):
 class Asystole:
     """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by two good
     beats, one less than the limit behind the other. Noise and missing samples leave it standing; where the
-    lead is off nothing is known any more, and it is cleared.
+    lead is off nothing is known any more, and it is cleared; while ``lead_off`` stands none is raised.
     """
 
-    def __init__(self, settings: AsystoleSettings, line: Line, silence: SilenceWatch) -> None:
+    def __init__(
+        self, settings: AsystoleSettings, line: Line, silence: SilenceWatch, lead_off: Condition
+    ) -> None:
         self._settings = settings
         self.limit = settings.seconds if settings.enabled else math.inf
         """From so many seconds on silence is asystole."""
         self._line = line
         self._silence = silence
+        self._lead_off = lead_off
         self._alert = Standing("asystole", "critical")
         self._good = -math.inf  # the last good beat
 
@@ -70,7 +74,7 @@ class Asystole:
         if not self._settings.enabled:
             return []
         now = quality.second + 1.0
-        if self._line.signal == "lead-off":
+        if self._line.signal == "lead-off" or self._lead_off.on:
             return self._alert.clear(now)
         changes = []
         for silence in self._silence.known:

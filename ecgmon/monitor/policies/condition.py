@@ -19,20 +19,21 @@ class ConditionSettings(Settings, frozen=True):
     """A condition of the signal."""
 
     enabled: bool = True
-    raise_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds in a row that raise")] = 15
+    raise_seconds: Annotated[int, Meta(ge=1, le=3600, description="such seconds that raise")] = 15
     clear_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds in a row that clear")] = 5
 
 
 class LeadOffSettings(ConditionSettings, frozen=True):
     """The line is at rest."""
 
-    raise_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds in a row that raise")] = 1
+    raise_seconds: Annotated[int, Meta(ge=1, le=3600, description="such seconds that raise")] = 1
     clear_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds in a row that clear")] = 3
     quiet_mv: Annotated[float, Meta(ge=0, le=1, description="a line that moves less is at rest, mV")] = 0.01
 
 
 class Condition:
-    """Raised when the seconds are of ``kinds`` for some in a row, cleared when they have not been for some.
+    """Raised after some seconds of ``kinds``, each other one between taking one back; cleared by some others
+    in a row.
 
     A gap, and missing samples where ``kinds`` does not name them, say nothing either way; beats play no part.
     """
@@ -45,6 +46,11 @@ class Condition:
         self._bad = 0
         self._calm = 0
         self._alert = Standing(kind, "warning")
+
+    @property
+    def on(self) -> bool:
+        """The alert stands."""
+        return self._alert.on
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
         return []
@@ -61,9 +67,10 @@ class Condition:
             if self._alert.on or self._bad >= self._settings.raise_seconds:
                 return self._alert.begin(self._since, now, now)
         elif signal not in {"missing", "gap"}:
-            self._bad = 0
+            self._bad = max(0, self._bad - 1)
             self._calm += 1
             if self._calm >= self._settings.clear_seconds:
+                self._bad = 0
                 return self._alert.clear(now)
         return []
 

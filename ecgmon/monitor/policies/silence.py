@@ -35,9 +35,8 @@ class Silence(NamedTuple):
 class SilenceWatch:
     """Follows one stream; stands behind ``line`` among its policies, before those that read ``known``."""
 
-    def __init__(self, line: Line, recovery: float = RECOVERY) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._recovery = recovery
         self._from: float | None = None  # begin of the usable seconds that reach to the last one
         self._last = -math.inf
         self._between: list[tuple[float, float]] = []  # neighbouring R-peaks, seconds not all known
@@ -60,7 +59,7 @@ class SilenceWatch:
             self._from = float(quality.second)
         until, since = quality.second + 1.0, self._from
         self.known += [Silence(a, until, over=False) for a, _ in self._between if since <= a < until]
-        start = self._last if self._last >= since else since + self._recovery
+        start = self._last if self._last >= since else since + RECOVERY
         self.known.append(Silence(start, until, over=False))
         return ()
 
