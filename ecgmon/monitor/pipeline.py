@@ -223,7 +223,11 @@ class Pipeline:
             return self._begin(chunk, now)
         if verdict.gap > 0:
             self._observers.tell(lambda o: o.gap(chunk.stream, verdict.gap))
-        return [*state.back(verdict.gap), *state.take(chunk, verdict.gap)]
+        before = state.corrections
+        items = [*state.back(verdict.gap), *state.take(chunk, verdict.gap)]
+        if state.corrections > before:
+            self._observers.tell(lambda o: o.corrected(chunk.stream, state.corrected))
+        return items
 
     def _begin(self, chunk: Chunk, now: float) -> Iterable[Item]:
         if len(self._streams) >= self._settings.max_streams:

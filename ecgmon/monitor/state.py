@@ -94,6 +94,8 @@ class StreamState:
         """Nothing new came for so long that it was said."""
         self.corrections = 0
         """How often the stream's time had to follow the device's clock."""
+        self.corrected = 0.0
+        """By how much the last time, s."""
         self.beats = 0
         self.odd_beats = 0
         self.verdict = "unknown"
@@ -117,6 +119,7 @@ class StreamState:
             items = self._ordered(out)
             self.epoch += drift
             self.corrections += 1
+            self.corrected = drift
             out = Output()
         self._samples += chunk.samples.shape[1]
         _add(out, self.frontend.feed(self.selector.feed(chunk.samples)))
