@@ -178,8 +178,10 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One message of an alert's life: ``raised`` once, ``cleared`` once, both with the same ``id``.
 
-    All times are UTC seconds. ``onset`` is the first odd R-peak, ``end`` the last one so far, ``time`` the
-    moment of the decision on the stream's own clock.
+    All times are UTC seconds on the stream's own clock. ``onset`` is the first odd R-peak, ``end`` the last one
+    so far; of other kinds, where the condition began (of a silence the last beat, of a lost stream its last
+    sample) and how far it is known to have held. ``time`` is the sample that decided; the filters' delay and
+    the wait for beats, 1.5 s, come on top.
     """
 
     schema: str = "ecgmon.alert/1"
