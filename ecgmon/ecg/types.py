@@ -110,7 +110,8 @@ class Score:
     odd             ``p_value`` is at or under the threshold of beats: the share of normal ones that may be so
     alarming        it is at or under the threshold of alerts, which several such beats raise; then also odd
     parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
-                    ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual
+                    ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual; of
+                    ``pre_qrs`` and ``st_t``, in an irregular rhythm, beyond what the last beats had in common
     reconstruction  [187] mV, what the autoencoder made of the window, drawn half-way back to the patient's
                     usual beat where there is one
     reference       [187] mV, the patient's own usual beat, laid on the window and in the beat's gain; None
@@ -178,10 +179,10 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One message of an alert's life: ``raised`` once, ``cleared`` once, both with the same ``id``.
 
-    All times are UTC seconds on the stream's own clock. ``onset`` is the first odd R-peak, ``end`` the last one
-    so far; of other kinds, where the condition began (of a silence the last beat, of a lost stream its last
-    sample) and how far it is known to have held. ``time`` is the sample that decided; the filters' delay and
-    the wait for beats, 1.5 s, come on top.
+    All times are UTC seconds on the stream's own clock. ``onset`` is the first odd R-peak, ``end`` the last
+    one so far; of other kinds, where the condition began (of a silence the last beat, of a lost stream its
+    last sample) and how far it is known to have held. ``time`` is the moment that decided; of verdicts over
+    seconds the second's end, and the wait for the filters and for late beats, 1.5 s, comes on top.
     """
 
     schema: str = "ecgmon.alert/1"

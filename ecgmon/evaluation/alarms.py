@@ -94,9 +94,10 @@ def judge(
     alarm.
 
     An episode counts when it begins after the learning time; it is found when an alert's span, 150 ms either
-    way, touches it. Its delay is never negative: 0 when the alert was raised before its third R-peak. Where
-    the alert was raised before its first, the episode has raised nothing: it is found, and marked in
-    ``stood``.
+    way, touches it. The alert that counts is the first that begins with the episode or in it, if there is
+    one: a run raises an alert of its own where a lesser one stands. The delay is never negative: 0 when the
+    alert was raised before the episode's third R-peak. Where it was raised before the first, the episode has
+    raised nothing: it is found, and marked in ``stood``.
     """
     anomalous = truth.t[truth.label != "N"]
     ours = [alert for alert in alerts if alert.kind == "anomalous-beats"]
@@ -154,6 +155,8 @@ def _true(alert: Raised, anomalous: NDArray[np.float64], truth: Reference) -> bo
 
 
 def _raised_at(run: NDArray[np.float64], alerts: Sequence[Raised]) -> float:
-    """When the first alert that touches the episode ``run`` was raised, s; NaN where none does."""
-    times = [a.time for a in alerts if a.onset - MARGIN <= run[-1] and run[0] <= a.end + MARGIN]
-    return min(times) if times else math.nan
+    """When the first alert that begins in the episode ``run`` was raised, s, or else the first that touches
+    it; NaN where none does."""
+    touching = [a for a in alerts if a.onset - MARGIN <= run[-1] and run[0] <= a.end + MARGIN]
+    own = [a for a in touching if a.onset >= run[0] - MARGIN]
+    return min((a.time for a in own or touching), default=math.nan)

@@ -79,6 +79,14 @@ def test_an_episode_that_raises_its_alert_early_has_no_delay_and_is_not_one_that
         assert (tally.delay.tolist(), tally.stood.tolist()) == ([0.0], [stood])
 
 
+def test_an_alert_that_begins_with_the_episode_counts_before_one_that_stood() -> None:
+    truth = annotated("NNVVVVN")
+    tally = judge([alert(0, 3, time=1), alert(2, 5, time=5.5)], truth, 0.0)
+    assert (tally.delay.tolist(), tally.stood.tolist()) == ([1.5], [False])
+    tally = judge([alert(0, 3, time=1), alert(6, 7, time=8)], truth, 0.0)
+    assert (tally.delay.tolist(), tally.stood.tolist()) == ([0.0], [True])
+
+
 def test_time_and_normal_beats_within_alerts_are_counted_once() -> None:
     alerts = [alert(1, 6), alert(4, 8), alert(10, 12), Raised("pause", 0, 20, 1)]
     normal = np.array([0.0, 3.0, 5.0, 7.0, 9.0, 11.0])
