@@ -350,13 +350,14 @@ def _drop_pending(n: int, s: Signal, pending: Signal) -> None:
 @compiled
 def _learn(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
     """End of the learning phase: first levels from the candidates held back, which are then decided in
-    order.
+    order. Without a single one (a flat line) it begins anew.
     """
     held = pending[: int(s[_PENDING])].copy()
-    s[_LEARNED] = 1.0
     s[_PENDING] = 0.0
     if len(held) == 0:
+        s[_START] = now
         return
+    s[_LEARNED] = 1.0
     _first_levels(held, now, s, recent)
     for i in range(len(held)):
         _search_back(held[i, 0] + SEPARATION, now, s, recent, pending, known, out)

@@ -285,3 +285,22 @@ def test_the_fingerprint_follows_every_part_of_the_signal_path(
     before = fingerprint()
     monkeypatch.setattr(f"ecgmon.ecg.{constant}", 77)
     assert fingerprint() != before
+
+
+@pytest.mark.parametrize("level", [0.0, -5.0, 1e3])
+@pytest.mark.parametrize("spike", [-2.0, 0.01, 8.0, 1e4])
+def test_a_spike_on_a_flat_line_is_no_error(level: float, spike: float) -> None:
+    """A lead that is plugged in."""
+    y = np.full(15_000, level, np.float32)
+    y[2376] += np.float32(spike)
+    frontend = Frontend(250.0)
+    seconds = [*frontend.feed(y).quality, *frontend.flush().quality]
+    assert [second.second for second in seconds] == list(range(60))
+
+
+@pytest.mark.parametrize("flat", [3, 7, 20])
+def test_beats_are_found_behind_a_flat_beginning(heart: Heart, run: Run, flat: int) -> None:
+    x, _ = heart(360.0)
+    straight = run(x, 360.0).beats
+    behind = run(np.concatenate((np.full(flat * 360, x[0]), x)).astype(x.dtype), 360.0).beats
+    assert len(behind) >= len(straight) - 1
