@@ -30,7 +30,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ecgmon.errors import EcgmonError, TransportError
-from ecgmon.transport.broker import BrokerSettings, explain
+from ecgmon.transport.broker import BrokerSettings, explain, explain_alert, explain_refusal
 from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
 log = logging.getLogger(__name__)
@@ -197,15 +197,21 @@ class Connection:
                 if self._persistent:
                     properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
             client.connect(address.host, address.port, self.broker.keepalive_seconds, **options)
-            while client.loop(0.5) == MQTTErrorCode.MQTT_ERR_SUCCESS:  # unlike loop_forever it can be woken
-                pass
+            code = MQTTErrorCode.MQTT_ERR_SUCCESS
+            while code == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                code = client.loop(0.5)  # unlike loop_forever it can be woken
         finally:
             self._client = None
-        return (
-            reasons[0]
-            if reasons
-            else "it closed the connection before answering; is this its MQTT port, its protocol?"
+        if reasons:
+            return reasons[0]
+        if code == MQTTErrorCode.MQTT_ERR_PROTOCOL:  # also how paho takes a refusal of our version
+            return f"it does not speak MQTT {self.broker.protocol}; see broker.protocol"
+        port = (
+            "TLS port, and does it ask for our certificate"
+            if address.encrypted
+            else "MQTT port, its protocol"
         )
+        return f"it closed the connection before answering; is this its {port}?"
 
     def _new_client(self, reasons: list[str]) -> Client:
         address, v5 = self.broker.address, self.broker.protocol == "5"
@@ -229,6 +235,7 @@ class Connection:
         if self._presence is not None:
             client.will_set(self._presence.topic, self._presence.lost, qos=1, retain=True)
         client.on_socket_register_write = _leave_writing_to_the_loop
+        client.on_log = partial(_on_log, reasons)  # until we are connected: see _set_up
         client.on_connect = partial(self._on_connect, reasons)
         client.on_subscribe = partial(self._on_subscribe, reasons)
         client.on_disconnect = partial(self._on_disconnect, reasons)
@@ -247,7 +254,7 @@ class Connection:
     ) -> None:
         if code.is_failure:
             detail = getattr(properties, "ReasonString", None)
-            reasons.append(f"it refused us: {str(code).lower()}" + (f" ({detail[:200]!a})" if detail else ""))
+            reasons.append(explain_refusal(str(code)) + (f" ({detail[:200]!a})" if detail else ""))
         elif self._subscribe is not None:
             client.subscribe(*self._subscribe)
         else:
@@ -294,6 +301,7 @@ class Connection:
         self._handlers.delivered(mid)
 
     def _set_up(self, client: Client) -> None:
+        client.on_log = None  # it costs time with each message
         if self._presence is not None:
             client.publish(self._presence.topic, self._presence.online, qos=1, retain=True)
         with self._changed:
@@ -316,6 +324,13 @@ class Connection:
 
 def _leave_writing_to_the_loop(_client: Client, _data: Any, _socket: Any) -> None:
     """While paho knows such a function, it does not write on whatever thread has something to send."""
+
+
+def _on_log(reasons: list[str], _client: Client, _data: Any, _level: int, text: str) -> None:
+    """paho tells nobody else that TLS failed after its handshake."""
+    told = explain_alert(text)
+    if told is not None:
+        reasons.append(told)
 
 
 def _close_sockets(error: Exception) -> None:
