@@ -68,6 +68,12 @@ class StreamAlerts:
     def __post_init__(self) -> None:
         self._policies = policies(self.settings)
 
+    def configure(self, settings: AlertSettings) -> None:
+        """Other limits, from here on; an alert that stands ends by the limits that raised it."""
+        self.settings = settings
+        for policy in self._policies:
+            policy.configure(settings)
+
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
         self.heart_rate.beat(beat)

@@ -73,6 +73,10 @@ class Arrivals:
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
 
+    def configure(self, settings: ArrivalSettings) -> None:
+        """Judge the next chunk by other settings."""
+        self._settings = settings
+
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         verdict = self._judge(chunk)

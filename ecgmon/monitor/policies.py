@@ -63,6 +63,9 @@ class Change:
 class Policy(Protocol):
     """One kind of alert of one stream."""
 
+    def configure(self, settings: AlertSettings) -> None:
+        """Other limits, from here on; an alert that stands ends by the limits that raised it."""
+
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
         """The next beat; ``score`` is None when it was not good enough to be scored."""
 
@@ -77,11 +80,24 @@ class OddBeats:
     """``anomalous-beats``: the episode rule of :mod:`ecgmon.ecg.episodes` over the scored beats."""
 
     def __init__(self, settings: EpisodeSettings) -> None:
+        self._begin(settings)
+
+    def _begin(self, settings: EpisodeSettings) -> None:
+        self._settings = self._next = settings
         self._rule = EpisodeRule(settings)
         look_back = max(settings.of_beats, settings.run_beats)
         self._findings = EpisodeFindings(look_back)
         self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
         self._oddest: tuple[Beat, Score] | None = None
+
+    def configure(self, settings: AlertSettings) -> None:
+        """Beats are counted anew where the rule changes."""
+        self._next = settings.anomalous_beats
+        self._renew()
+
+    def _renew(self) -> None:
+        if self._next != self._settings and not self._rule.active:
+            self._begin(self._next)
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
         changes = self._changes(self._rule.tick(beat.r))
@@ -117,7 +133,9 @@ class OddBeats:
             self._oddest = (beat, score)
 
     def _changes(self, events: Iterable[Event]) -> list[Change]:
-        return [self._change(event) for event in events]
+        changes = [self._change(event) for event in events]
+        self._renew()
+        return changes
 
     def _change(self, event: Event) -> Change:
         if event.state == "raised":
@@ -150,21 +168,31 @@ class Condition:
     """
 
     def __init__(
-        self, kind: AlertKind, holds: Callable[[Quality], bool], settings: ConditionSettings
+        self,
+        kind: AlertKind,
+        holds: Callable[[Quality], bool],
+        limits: Callable[[AlertSettings], ConditionSettings],
+        settings: AlertSettings,
     ) -> None:
         self._kind = kind
         self._holds = holds
-        self._settings = settings
+        self._limits = limits
+        self._settings = self._next = limits(settings)
         self._since: int | None = None
         self._last = 0
         self._calm = 0
         self._count = 0
         self._raised = False
 
+    def configure(self, settings: AlertSettings) -> None:
+        self._next = self._limits(settings)
+
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:  # noqa: ARG002 - the protocol's
         return ()
 
     def second(self, quality: Quality) -> Iterable[Change]:
+        if not self._raised:
+            self._settings = self._next
         if not self._settings.enabled or quality.missing:
             return ()
         if self._holds(quality):
@@ -210,6 +238,6 @@ def policies(settings: AlertSettings) -> list[Policy]:
     """
     return [
         OddBeats(settings.anomalous_beats),
-        Condition("lead-off", lambda q: q.flat, settings.lead_off),
-        Condition("noise", lambda q: (q.noisy or q.clipped) and not q.flat, settings.noise),
+        Condition("lead-off", lambda q: q.flat, lambda s: s.lead_off, settings),
+        Condition("noise", lambda q: (q.noisy or q.clipped) and not q.flat, lambda s: s.noise, settings),
     ]

@@ -232,3 +232,45 @@ def test_an_alert_is_plain_json() -> None:
     (raised,) = play(alerts(), "xxx")
     decoded = msgspec.json.decode(msgspec.json.encode(raised), type=Alert)
     assert decoded == raised
+
+
+def limits(**keys: object) -> AlertSettings:
+    return msgspec.structs.replace(EIGHT, **keys)
+
+
+def test_new_limits_of_odd_beats_hold_at_once_where_nothing_stands() -> None:
+    stream = alerts()
+    assert play(stream, "xx..") == []
+    stream.configure(limits(anomalous_beats=EpisodeSettings(raise_beats=2, of_beats=4)))
+    raised = play(stream, "x.x", start=4.0)
+    assert [a.state for a in raised] == ["raised"]
+    assert raised[0].onset == pytest.approx(EPOCH + 4.0)
+
+
+def test_an_alert_that_stands_ends_by_the_limits_that_raised_it() -> None:
+    stream = alerts()
+    (raised,) = play(stream, "xxx")
+    stream.configure(limits(anomalous_beats=EpisodeSettings(raise_beats=1, of_beats=1, clear_beats=2)))
+    assert stream.standing["anomalous-beats"] is raised
+    (cleared,) = play(stream, "........", start=2.4)
+    assert (cleared.id, cleared.state) == (raised.id, "cleared")
+    assert cleared.time == pytest.approx(EPOCH + 2.4 + 7 * 0.8 + 1.5)
+    again = play(stream, "x..", start=20.0)
+    assert [a.state for a in again] == ["raised", "cleared"]
+
+
+def test_limits_that_stay_the_same_forget_no_beat() -> None:
+    stream = alerts()
+    assert play(stream, "xx.") == []
+    stream.configure(limits(noise=ConditionSettings(raise_seconds=2)))
+    assert [a.state for a in play(stream, "x", start=2.4)] == ["raised"]
+
+
+def test_new_limits_of_a_condition_hold_at_once_or_when_its_alert_is_cleared() -> None:
+    stream = alerts()
+    assert seconds(stream, "ff") == []
+    stream.configure(limits(lead_off=ConditionSettings(raise_seconds=5, clear_seconds=1)))
+    assert [a.time - EPOCH for a in seconds(stream, "fff", 2)] == [5.0]
+    stream.configure(limits(lead_off=ConditionSettings(enabled=False, clear_seconds=9)))
+    assert [a.state for a in seconds(stream, ".", 5)] == ["cleared"]
+    assert seconds(stream, "f" * 20, 6) == []
