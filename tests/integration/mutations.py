@@ -13,25 +13,28 @@ import msgspec
 VALUES: Final[tuple[Any, ...]] = (
     None, True, -1, 0, 1, 2**31, 2**53 + 1, 2**64 - 1, -(2**63), 0.0, -0.0, 1e-320, 1e308, -1e308, 99.999,
     100.0, 1000.001, 1e9, 1.7e12, "", "x", "mV", "\0", "\ud7ff", "a" * 200, [], {}, [None], [[]], [1e308] * 3,
-    {"I": [1.0]}, {"I": {"I": []}}, {"": [0.0]}, {"a\nb": [0.0]}, {"I" * 40: [0.0]}, {"I": []}, {"I": [0] * 5000},
+    {"I": [1.0]}, {"I": {"I": []}}, {"": [0.0]}, {"a\nb": [0.0]},
+    {"I" * 40: [0.0]}, {"I": []}, {"I": [0] * 5000},
 )  # fmt: skip
 """What stands where another thing belongs."""
 
 NAMES: Final = (
-    "", ".", "..", "$SYS", "$x", " bed", "bed ", "a\nb", "a\x1b[2J", "a\x7f", "\u202eevil", "a\u2028b", "bed\\1",
-    "x" * 129, "\U000e0001", "évil", "床", "a b", "-rf", "%s%s%n", "{stream}", "';--", "a" * 128,
+    "", ".", "..", "$SYS", "$x", " bed", "bed ", "a\nb", "a\x1b[2J", "a\x7f", "\u202eevil", "a\u2028b",
+    "bed\\1", "x" * 129, "\U000e0001", "évil", "床", "a b", "-rf", "%s%s%n", "{stream}", "';--", "a" * 128,
 )  # fmt: skip
 """Stream names; some are allowed."""
 
 LITERALS: Final = (
-    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"01", b"0x1", b"'", b"\xff\xfe", b"\x00", b"null", b"[" * 5000,
-    b'{"a":' * 2000, b"\xed\xa0\x80", b"1" * 400, b"-", b"}", b"]", b",", b":", b'"', b"\\u0000", b"/**/",
+    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"01", b"0x1", b"'", b"\xff\xfe", b"\x00", b"null",
+    b"[" * 5000, b'{"a":' * 2000, b"\xed\xa0\x80", b"1" * 400,
+    b"-", b"}", b"]", b",", b":", b'"', b"\\u0000", b"/**/",
 )  # fmt: skip
 """Spliced into JSON text."""
 
 LENGTHS: Final = (
     b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff",
-    b"\xdc\xff\xff", b"\xde\xff\xff", b"\xc1", b"\xc9\xff\xff\xff\xff\x00", b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+    b"\xdc\xff\xff", b"\xde\xff\xff", b"\xc1", b"\xc9\xff\xff\xff\xff\x00",
+    b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
 )  # fmt: skip
 """MessagePack headers that claim four thousand million items, extension types, NaN, and what is no code."""
 
