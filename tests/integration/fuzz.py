@@ -209,11 +209,11 @@ def expected_alerts(good: list[Message], scorer: Scorer) -> list[tuple[str, str,
     return monitor.alerts()
 
 
-def rehearse(good: list[Message], scorer: Scorer) -> None:
-    """All of it once, and thrown away."""
-    monitor = Monitor(BrokerSettings(), scorer, expected=REHEARSAL + len(good))
-    bad = bad_messages(REHEARSAL, -1, any_topic=True)
-    for number, message in enumerate(mixed(good, bad, REHEARSAL)):
+def rehearse(good: list[Message], count: int, scorer: Scorer) -> None:
+    """Much of it once, and thrown away."""
+    monitor = Monitor(BrokerSettings(), scorer, expected=count + len(good))
+    bad = bad_messages(count, -1, any_topic=True)
+    for number, message in enumerate(mixed(good, bad, count)):
         monitor.take(number, message)
     monitor.pipeline.flush()
 
@@ -227,7 +227,7 @@ def run(count: int, seed: int = 0, url: str | None = None) -> Outcome:
     total = count + len(good)
     broker = BrokerSettings(url=url or BrokerSettings().url, fail_at_start=True)
     monitor = Monitor(broker, scorer, expected=total)
-    rehearse(good, scorer)
+    rehearse(good, min(count, REHEARSAL), scorer)
     began, base = time.monotonic(), 0.0
     with _sending(monitor, url) as send:
         for number, message in enumerate(messages):

@@ -43,7 +43,7 @@ HEADER: Final = struct.Struct("<4sBBHIffd")
 Mutation = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 
-def flipped(chance: random.Random, message: bytes, _: Sequence[bytes]) -> bytes:
+def flipped(chance: random.Random, message: bytes, others: Sequence[bytes]) -> bytes:  # noqa: ARG001
     """Some bits."""
     out = bytearray(message)
     for _ in range(chance.choice((1, 1, 2, 8, 64))):
