@@ -213,8 +213,17 @@ class Frontend:
         if block % BLOCKS == BLOCKS - 1:
             for earlier in range(block - BLOCKS + 1, block):
                 bits |= int(self._verdicts[earlier % _VERDICTS])
-            out.quality.append(_quality(block // BLOCKS, bits))
+            out.quality.append(_quality(block // BLOCKS, bits, *self._moves(block // BLOCKS)))
             self._second = block // BLOCKS + 1
+
+    def _moves(self, second: int) -> tuple[tuple[float, ...], float]:
+        """``extents`` and ``wander`` of :class:`~ecgmon.ecg.types.Quality`."""
+        first, end = second * FS, (second + 1) * FS
+        if first < self._window.start or end > self._window.end:
+            return (), 0.0
+        w = self._window.get(first, end)
+        wander = self._signal.get(first, end) - w
+        return tuple(np.ptp(w.reshape(BLOCKS, BLOCK), axis=1).tolist()), float(np.ptp(wander))
 
     def _mark_missing(self, begin: int, out: Output) -> None:
         """Every block between the last sample and ``begin``, and those that they share, is missing."""
@@ -256,6 +265,7 @@ class Frontend:
         first, last = at - max(before, beats.QRS), at + max(after, beats.QRS)
         good = begin <= first and last < end and not self._closed(first, last)
         interval, basic, irregular = self._rhythm.beat(r / FS, good=good)
+        size = beats.size(w, at - start)
         beat = Beat(
             index=self._index,
             r=r / FS,
@@ -263,11 +273,12 @@ class Frontend:
                 self.now, self._resampler.delay + max(decided, complete - 1 + filters.BASELINE_DELAY) / FS
             ),
             window=beats.cut(w, at - start, self._layout, usual),
-            scale=self._size.beat(beats.size(w, at - start), good=good),
+            scale=self._size.beat(size, good=good),
             rr=interval,
             rr_local=basic,
             good=good,
             irregularity=irregular,
+            size=size,
         )
         self._index += 1
         return beat
@@ -331,11 +342,13 @@ def _longest_run(marks: Flags) -> int:
     return int((edges[1::2] - edges[::2]).max())
 
 
-def _quality(second: int, bits: int) -> Quality:
+def _quality(second: int, bits: int, extents: tuple[float, ...] = (), wander: float = 0.0) -> Quality:
     return Quality(
         second,
         flat=bool(bits & quality.FLAT),
         clipped=bool(bits & quality.CLIPPED),
         noisy=bool(bits & quality.NOISY),
         missing=bool(bits & quality.MISSING),
+        extents=extents,
+        wander=wander,
     )

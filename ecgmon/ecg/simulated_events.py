@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 
-BeatEvent = Literal["pvc", "pac", "run", "pause", "asystole", "bradycardia", "tachycardia"]
+BeatEvent = Literal["pvc", "pac", "run", "pause", "asystole", "bradycardia", "tachycardia", "standstill"]
 Artefact = Literal["noise", "motion", "lead-off"]
 EventKind = BeatEvent | Artefact
 
@@ -37,6 +37,7 @@ class EventRates(Settings, frozen=True, kw_only=True, rename="kebab"):
     asystole: PerHour = 0.0
     bradycardia: PerHour = 0.0
     tachycardia: PerHour = 0.0
+    standstill: PerHour = 0.0
     noise: PerHour = 4.0
     motion: PerHour = 10.0
     lead_off: PerHour = 1.0
@@ -53,6 +54,8 @@ class ScriptedEvent(Settings, frozen=True, kw_only=True):
     at: Annotated[float, Meta(ge=0, description="stream time, s")]
     seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     """How long it lasts; drawn at random when left out; without meaning for a single beat."""
+    rate: Annotated[float, Meta(gt=0, le=300, description="beats/min")] | None = None
+    """Of a bradycardia (default 36) or tachycardia (155); without meaning for other kinds."""
 
 
 _SECONDS: Final[dict[EventKind, tuple[float, float]]] = {
@@ -63,11 +66,21 @@ _SECONDS: Final[dict[EventKind, tuple[float, float]]] = {
     "asystole": (6.0, 12.0),
     "bradycardia": (30.0, 90.0),
     "tachycardia": (30.0, 90.0),
+    "standstill": (6.0, 12.0),
     "noise": (3.0, 12.0),
     "motion": (1.0, 4.0),
     "lead-off": (6.0, 25.0),
 }
 """Shortest and longest random length, s."""
+
+_NUMBERS: Final[dict[EventKind, int]] = {
+    "pvc": 0, "pac": 1, "run": 2, "pause": 3, "asystole": 4, "bradycardia": 5, "tachycardia": 6,
+    "noise": 7, "motion": 8, "lead-off": 9, "standstill": 11,
+}  # fmt: skip
+"""Which generator draws the events of a kind; 10 draws the lengths of scripted ones. A new kind gets a new
+number, so that old seeds keep their events."""
+
+_SCRIPT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +90,18 @@ class Event:
     at: float
     kind: EventKind
     seconds: float
+    rate: float | None = None
 
 
 def events(
     kinds: Sequence[EventKind], rates: EventRates, script: Sequence[ScriptedEvent], seed: Sequence[int]
 ) -> Iterator[Event]:
     """Random and scripted events of ``kinds`` in order of time, endless where a rate is above 0."""
-    every: list[EventKind] = [*BEAT_EVENTS, *ARTEFACTS]
     planned = sorted((entry for entry in script if entry.kind in kinds), key=lambda entry: entry.at)
-    rng = np.random.default_rng([*seed, len(every)])
-    told = [Event(e.at, e.kind, e.seconds or float(rng.uniform(*_SECONDS[e.kind]))) for e in planned]
+    rng = np.random.default_rng([*seed, _SCRIPT])
+    told = [Event(e.at, e.kind, e.seconds or float(rng.uniform(*_SECONDS[e.kind])), e.rate) for e in planned]
     random = [
-        _poisson(kind, rates.of(kind), np.random.default_rng([*seed, every.index(kind)]))
+        _poisson(kind, rates.of(kind), np.random.default_rng([*seed, _NUMBERS[kind]]))
         for kind in kinds
         if rates.of(kind) > 0
     ]
@@ -118,7 +131,8 @@ class TrueBeat:
 class TrueSpan:
     """A simulated event as it came out, from ``start`` to ``end`` in stream time, s.
 
-    A run spans its first to its last R-peak; pause and asystole the two R-peaks around them.
+    A run spans its first to its last R-peak; pause, asystole and standstill (P waves go on, no QRS follows)
+    the two R-peaks around them.
     """
 
     start: float

@@ -125,12 +125,14 @@ class Heart:
         kind = None if event is None else event.kind
         if event is None or kind in {"bradycardia", "tachycardia"}:
             if event is not None:
-                self._forced_rr = 60 / (36.0 if kind == "bradycardia" else 155.0)
+                self._forced_rr = 60 / (event.rate or (36.0 if kind == "bradycardia" else 155.0))
                 self._forced_until = last + event.seconds
                 truth.spans.append(TrueSpan(last, last + event.seconds, event.kind))
             self._sinus = last + (rr if event is None else self._sinus_rr())
             self._normal(self._sinus, rr, drawn, truth)
-        elif kind in {"pause", "asystole"}:
+        elif kind in {"pause", "asystole", "standstill"}:
+            if kind == "standstill":
+                self._unconducted(last, event.seconds, rr, drawn)
             self._sinus = last + max(event.seconds, rr)
             truth.spans.append(TrueSpan(last, self._sinus, event.kind))
             self._normal(self._sinus, rr, drawn, truth)
@@ -155,6 +157,13 @@ class Heart:
             self._emit(at, "V", self._who.ventricular, drawn, truth)
         truth.spans.append(TrueSpan(first, at, "run"))
         self._sinus = at + 0.3 * rr
+
+    def _unconducted(self, last: float, seconds: float, rr: float, drawn: list[DrawnBeat]) -> None:
+        """P waves alone, one each interval of the sinus node."""
+        waves = np.zeros_like(self._who.normal)
+        waves[:, :, WIDTH] = self._who.normal[:, :, WIDTH]
+        waves[:, P] = self._who.normal[:, P]
+        drawn += [DrawnBeat(last + i * rr, waves) for i in range(1, int(seconds / rr))]
 
     def _normal(self, t: float, rr: float, drawn: list[DrawnBeat], truth: Truth) -> None:
         waves = self._who.normal.copy()

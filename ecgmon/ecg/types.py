@@ -74,6 +74,7 @@ class Beat:
     rr_local: float
     good: bool
     irregularity: float = float("nan")
+    size: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Quality:
     """More power outside the band of the QRS than a detector can be trusted with."""
     missing: bool = False
     """Samples were missing (NaN or a gap)."""
+    extents: tuple[float, ...] = ()
+    """[5] peak to peak of the filtered signal in each fifth of the second, mV; empty in a gap, and where the
+    stream ended within the second."""
+    wander: float = 0.0
+    """How far the baseline moved in the second, mV; 0 where ``extents`` are empty."""
 
     @property
     def good(self) -> bool:

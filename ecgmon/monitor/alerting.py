@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
-from ecgmon.monitor.policies import AlertSettings, Change, Policy, policies
+from ecgmon.monitor.policies import AlertSettings, Change, Watch
 
 RATE_BEATS: Final = 8
 """RR intervals that the heart rate is the median of."""
@@ -63,29 +63,44 @@ class StreamAlerts:
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
     """What was raised and is not cleared."""
     heart_rate: HeartRate = field(default_factory=HeartRate)
-    _policies: list[Policy] = field(default_factory=list)
+    watch: Watch = field(init=False)
+    _next: AlertSettings = field(init=False)
 
     def __post_init__(self) -> None:
-        self._policies = policies(self.settings)
+        self.watch = Watch(self.settings)
+        self._next = self.settings
 
     def configure(self, settings: AlertSettings) -> None:
-        """Other limits, from here on; an alert that stands ends by the limits that raised it."""
-        self.settings = settings
-        for policy in self._policies:
-            policy.configure(settings)
+        """Other limits, from the next moment on in which nothing stands: what stands ends by its own."""
+        self._next = settings
+        self._renew()
+
+    def _renew(self) -> None:
+        if self._next != self.settings and not self.standing:
+            self.settings = self._next
+            self.watch.renew(self.settings)
 
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
         self.heart_rate.beat(beat)
-        return [self._alert(c, epoch) for policy in self._policies for c in policy.beat(beat, score)]
+        return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.beat(beat, score)]
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
-        return [self._alert(c, epoch) for policy in self._policies for c in policy.second(quality)]
+        self._renew()
+        return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.second(quality)]
+
+    def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:
+        """Nothing came for ``seconds`` s behind stream time ``t``, and the stream did not end."""
+        return [self._alert(c, epoch) for c in self.watch.lost.silent(t, seconds)]
+
+    def back(self, t: float, epoch: float) -> list[Alert]:
+        """Data comes again, from stream time ``t`` on."""
+        return [self._alert(c, epoch) for c in self.watch.lost.back(t)]
 
     def end(self, t: float, epoch: float) -> list[Alert]:
         """The stream ends at stream time ``t``: everything that stands is cleared."""
-        return [self._alert(c, epoch) for policy in self._policies for c in policy.end(t)]
+        return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.end(t)]
 
     def _alert(self, change: Change, epoch: float) -> Alert:
         before = self.standing.pop(change.kind, None)

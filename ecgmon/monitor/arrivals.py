@@ -5,7 +5,9 @@ says one of:
 
 * take it as the next piece (``Follow(0.0)``);
 * take it after a gap of so many seconds (``Follow(seconds)``);
-* drop it as a ``repeat``: its number or its time has passed already (sent twice, or too late);
+* drop it: a ``repeat`` was there already, ``late`` is what was missing and comes when time has gone on
+  behind its gap (lost on the way and sent again, or overtaken), an ``overlap`` has no number and begins
+  in what was there and ends behind it;
 * begin the stream anew, with a reason: ``format-changed`` (rate or leads), ``sequence-reset`` (the sender
   began to count again), ``long-gap`` and ``clock-step`` (more than ``max_gap_seconds`` forward or back).
 
@@ -17,6 +19,7 @@ missing numbers every difference counts.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -28,7 +31,10 @@ from ecgmon.ecg.types import Chunk
 RESET_DISTANCE: Final = 256
 """A number so far behind the last one is no repeat from a broker's queue: the sender began anew."""
 
-DropReason = Literal["repeat"]
+REMEMBERED: Final = 64
+"""Gaps in which a late chunk is known again."""
+
+DropReason = Literal["repeat", "late", "overlap"]
 RestartReason = Literal["format-changed", "sequence-reset", "long-gap", "clock-step"]
 
 
@@ -72,6 +78,7 @@ class Arrivals:
         self._seq = first.seq
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
+        self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
 
     def configure(self, settings: ArrivalSettings) -> None:
         """Judge the next chunk by other settings."""
@@ -81,6 +88,7 @@ class Arrivals:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         verdict = self._judge(chunk)
         if isinstance(verdict, Follow):
+            self._remember(chunk, verdict.gap)
             self._seq = chunk.seq
             self._due = _end(chunk)
             self._chunk_seconds = _seconds(chunk)
@@ -91,11 +99,11 @@ class Arrivals:
             return Restart("format-changed")
         late = chunk.t - self._due
         if chunk.seq is None or self._seq is None:
-            return self._by_time(late) if late >= -self._settings.jitter_seconds else self._back(late)
+            return self._by_time(late) if late >= -self._settings.jitter_seconds else self._back(chunk)
         lost = chunk.seq - self._seq - 1
         if lost < 0:
             began_anew = late > -self._chunk_seconds / 2 or -lost > RESET_DISTANCE
-            return Restart("sequence-reset") if began_anew else Drop("repeat")
+            return Restart("sequence-reset") if began_anew else Drop(self._missed(chunk.seq, 1))
         if lost > 0:
             return self._gap(late if late > 0 else lost * self._chunk_seconds)
         return self._by_time(late)
@@ -106,9 +114,34 @@ class Arrivals:
             return Restart("clock-step")
         return self._gap(late if late > self._settings.jitter_seconds else 0.0)
 
-    def _back(self, late: float) -> Verdict:
+    def _back(self, chunk: Chunk) -> Verdict:
         """Time went back and no number says why."""
-        return Restart("clock-step") if late < -self._settings.max_gap_seconds else Drop("repeat")
+        if chunk.t - self._due < -self._settings.max_gap_seconds:
+            return Restart("clock-step")
+        if _end(chunk) > self._due + self._settings.jitter_seconds:
+            return Drop("overlap")
+        return Drop(self._missed(chunk.t, _seconds(chunk)))
+
+    def _remember(self, chunk: Chunk, gap: float) -> None:
+        """The gap before ``chunk``: by numbers where there are any, else by time."""
+        if (chunk.seq is None) != (self._seq is None):
+            self._gaps.clear()
+        if chunk.seq is None or self._seq is None:
+            if gap > 0:
+                self._gaps.append((self._due, chunk.t))
+        elif chunk.seq > self._seq + 1:
+            self._gaps.append((self._seq + 1, chunk.seq))
+
+    def _missed(self, start: float, width: float) -> DropReason:
+        """``late`` where most of a number, or of a time, was passed over; it is known from then on."""
+        middle = start + width / 2
+        gap = next((gap for gap in self._gaps if gap[0] <= middle < gap[1]), None)
+        if gap is None:
+            return "repeat"
+        self._gaps.remove(gap)
+        parts = ((gap[0], start), (start + width, gap[1]))
+        self._gaps.extend(part for part in parts if part[1] - part[0] >= width / 2)
+        return "late"
 
     def _gap(self, seconds: float) -> Verdict:
         return Restart("long-gap") if seconds > self._settings.max_gap_seconds else Follow(seconds)

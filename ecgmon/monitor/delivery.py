@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ecgmon.ecg.types import Alert, Beat, Quality, Score
 from ecgmon.monitor.observers import Observers
-from ecgmon.monitor.state import End, Item, StreamState
+from ecgmon.monitor.state import End, Item, Silent, StreamState
 from ecgmon.sinks.base import Sink
 
 
@@ -49,6 +49,8 @@ class Delivery:
             self._beat(item, state, what, score)
         elif isinstance(what, Quality):
             self._second(item, state, what)
+        elif isinstance(what, Silent):
+            self._silent(item, state, what)
         elif isinstance(what, End):
             self._end(item, state, what)
 
@@ -66,6 +68,14 @@ class Delivery:
         if t - state.spoke >= self._state_seconds:
             self._state(state, t, item.epoch)
         self._observers.tell(lambda o: o.quality(state.name, quality))
+
+    def _silent(self, item: Item, state: StreamState, silent: Silent) -> None:
+        told = state.alerts
+        if silent.seconds:
+            alerts = told.silent(silent.t, silent.seconds, item.epoch)
+        else:
+            alerts = told.back(silent.t, item.epoch)
+        self._alerts(item, state, silent.t + silent.seconds, alerts)
 
     def _end(self, item: Item, state: StreamState, end: End) -> None:
         self._alerts(item, state, end.t, state.alerts.end(end.t, item.epoch))

@@ -68,6 +68,9 @@ class Metrics(Observer):
         self.restarts = Counter("ecgmon_stream_restarts", "Streams begun anew.", ["reason"], registry=r)
         self.gaps = Counter("ecgmon_gaps", "Gaps between chunks of a stream.", registry=r)
         self.gap_seconds = Counter("ecgmon_gap_seconds", "Signal missing in those gaps.", registry=r)
+        self.corrections = Counter(
+            "ecgmon_clock_corrections", "Times that a stream followed its device's clock.", registry=r
+        )
         self.live = Gauge("ecgmon_streams", "Live streams.", registry=r)
         self.batches = Histogram("ecgmon_batch_beats", "Beats scored together.", buckets=BATCH, registry=r)
         self.scoring = Histogram(
@@ -130,6 +133,9 @@ class Metrics(Observer):
     def gap(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
         self.gaps.inc()
         self.gap_seconds.inc(seconds)
+
+    def corrected(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
+        self.corrections.inc()
 
     def restarted(self, stream: str, reason: str) -> None:  # noqa: ARG002 - no label by patient
         self.restarts.labels(reason).inc()

@@ -26,6 +26,9 @@ class Observer:
     def gap(self, stream: str, seconds: float) -> None:
         """Samples are missing between two chunks."""
 
+    def corrected(self, stream: str, seconds: float) -> None:
+        """The stream's time was moved by ``seconds`` to follow the device's clock."""
+
     def restarted(self, stream: str, reason: str) -> None:
         """A stream was ended and begun anew."""
 

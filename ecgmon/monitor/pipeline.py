@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Final, Protocol
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from ecgmon.monitor.arrivals import ArrivalSettings, Drop, Restart
 from ecgmon.monitor.batcher import Batcher, BatchSettings
 from ecgmon.monitor.delivery import Delivery
 from ecgmon.monitor.observers import Observer, Observers
+from ecgmon.monitor.overrides import StreamSettings, alerts_of
 from ecgmon.monitor.policies import AlertSettings
 from ecgmon.monitor.sparse import SparseLog
 from ecgmon.monitor.state import End, Item, StreamState
@@ -35,7 +37,8 @@ log = logging.getLogger(__name__)
 NO_MODEL: Final = ModelRef(name="none", hash="")
 
 DROP_REASONS: Final = (
-    "repeat", "too-many-streams", "unusable", "internal-error", "scoring-failed", "delivery-failed",
+    "repeat", "late", "overlap", "too-many-streams", "unusable", "internal-error", "scoring-failed",
+    "delivery-failed",
 )  # fmt: skip
 """Why something was not used. ``unusable`` is a chunk with a rate or lead that the frontend cannot take; a
 beat is counted as ``scoring-failed`` and handed on without a score; ``delivery-failed`` is anything that
@@ -77,13 +80,19 @@ class PipelineSettings(Settings, frozen=True):
 
     lead: Annotated[str, Meta(min_length=1, description="name or index of the lead, or auto")] = "auto"
     alerts: AlertSettings = AlertSettings()
+    streams: dict[str, StreamSettings] = msgspec.field(default_factory=dict)
+    """What is different for some streams, by name or pattern (``icu-*``)."""
     batch: BatchSettings = BatchSettings()
     arrivals: ArrivalSettings = ArrivalSettings()
     max_streams: Annotated[int, Meta(ge=1, le=100_000, description="more are refused, and counted")] = 1000
-    idle_seconds: Annotated[float, Meta(gt=0, le=86_400, description="then a silent stream ends, s")] = 60.0
+    idle_seconds: Annotated[float, Meta(gt=0, le=86_400, description="then a silent stream ends, s")] = 300.0
     state_seconds: Annotated[
         float, Meta(ge=1, le=3600, description="a stream's state is told so often, s")
     ] = 5.0
+
+    def __post_init__(self) -> None:
+        for pattern in self.streams:
+            alerts_of(pattern, self.alerts, {pattern: self.streams[pattern]})
 
 
 class Pipeline:
@@ -148,7 +157,7 @@ class Pipeline:
         self._delivery.configure(settings.state_seconds)
         for state in self._streams.values():
             state.arrivals.configure(settings.arrivals)
-            state.alerts.configure(settings.alerts)
+            state.alerts.configure(alerts_of(state.name, settings.alerts, settings.streams))
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
@@ -175,9 +184,14 @@ class Pipeline:
         now = self._clock()
         if now - self._looked >= LOOK_EVERY:
             self._looked = now
+            self._tell_silent(now)
             self._end_silent(now)
         if self._batch.due(now):
             self._score()
+
+    def _tell_silent(self, now: float) -> None:
+        for state in self._streams.values():
+            self._push(state.silent(now), now)
 
     def _end_silent(self, now: float) -> None:
         silent = [s.name for s in self._streams.values() if now - s.heard > self._settings.idle_seconds]
@@ -206,6 +220,8 @@ class Pipeline:
             return self._begin(chunk, now)
         state.heard = now
         verdict = state.arrivals.check(chunk)
+        if not isinstance(verdict, Drop):
+            state.fed = now
         if isinstance(verdict, Drop):
             self._observers.tell(lambda o: o.dropped(chunk.stream, verdict.reason))
             return []
@@ -216,25 +232,31 @@ class Pipeline:
             return self._begin(chunk, now)
         if verdict.gap > 0:
             self._observers.tell(lambda o: o.gap(chunk.stream, verdict.gap))
-        return state.take(chunk, verdict.gap)
+        before = state.corrections
+        items = [*state.back(verdict.gap), *state.take(chunk, verdict.gap)]
+        if state.corrections > before:
+            self._observers.tell(lambda o: o.corrected(chunk.stream, state.corrected))
+        return items
 
     def _begin(self, chunk: Chunk, now: float) -> Iterable[Item]:
         if len(self._streams) >= self._settings.max_streams:
             self._sparse.warning("streams", "stream %s is refused: max_streams is reached", chunk.stream)
             self._observers.tell(lambda o: o.dropped(chunk.stream, "too-many-streams"))
             return []
-        scorer = self._scorer
+        scorer, settings = self._scorer, self._settings
         model, threshold = (scorer.model_ref, scorer.threshold) if scorer else (NO_MODEL, None)
         state = StreamState(
             chunk,
-            lead=self._settings.lead,
+            lead=settings.lead,
             layout=self._layout,
-            arrivals=self._settings.arrivals,
-            alerts=StreamAlerts(chunk.stream, self._settings.alerts, model, threshold),
+            arrivals=settings.arrivals,
+            alerts=StreamAlerts(
+                chunk.stream, alerts_of(chunk.stream, settings.alerts, settings.streams), model, threshold
+            ),
             baseline=scorer.new_baseline() if scorer else None,
             r_peaks=self._r_peaks.get(chunk.stream),
         )
-        state.heard = now
+        state.heard = state.fed = now
         self._streams[chunk.stream] = state
         self._observers.tell(lambda o: o.streams(len(self._streams)))
         return state.take(chunk, 0.0)

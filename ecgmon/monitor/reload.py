@@ -17,7 +17,8 @@ from ecgmon.errors import ConfigError
 from ecgmon.monitor.settings import ServeSettings, load
 
 LIVE: Final = {
-    "alerts": "limits of alerts; one that stands ends by the limits that raised it",
+    "alerts": "limits; a stream takes them when nothing stands, and counts anew",
+    "streams": "likewise, for some streams",
     "arrivals": "what is a gap, a repeat, a new start",
     "batch": "micro-batches",
     "max_streams": "streams beyond it go on until they end",

@@ -61,6 +61,7 @@ class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
     stall_seconds: Annotated[float, Meta(gt=0, le=3600, description="then /healthz fails, s")] = 30.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         shared = [s for s in self.sinks if isinstance(s, MqttSinkSettings) and s.state_directory is None]
         if self.state_dir is not None and len(shared) > 1:
             raise ValueError("state_dir holds the alerts of one mqtt sink; give each its own state_directory")

@@ -40,6 +40,14 @@ class End:
     final: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Nothing came for ``seconds`` s behind stream time ``t``, s; 0 s: data comes again from ``t`` on."""
+
+    t: float
+    seconds: float
+
+
 Ack = Callable[[], None]
 
 
@@ -48,7 +56,7 @@ class Item:
     """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s."""
 
     state: StreamState | None
-    what: Beat | Quality | End | Ack
+    what: Beat | Quality | Silent | End | Ack
     epoch: float
     received: float
 
@@ -80,8 +88,14 @@ class StreamState:
         self.frontend = Frontend(first.fs, layout=layout, r_peaks=r_peaks)
         self.heard = 0.0
         """Monotonic time of the last chunk, s."""
+        self.fed = 0.0
+        """Monotonic time of the last chunk that brought something new, s."""
+        self.lost = False
+        """Nothing new came for so long that it was said."""
         self.corrections = 0
         """How often the stream's time had to follow the device's clock."""
+        self.corrected = 0.0
+        """By how much the last time, s."""
         self.beats = 0
         self.odd_beats = 0
         self.verdict = "unknown"
@@ -99,16 +113,37 @@ class StreamState:
             _add(out, self.frontend.feed(self.selector.flush()))
             _add(out, self.frontend.gap(gap))
             self._gaps += gap
-        drift = chunk.t - (self.epoch + self._samples / self.fs + self._gaps)
+        drift = chunk.t - (self.epoch + self.covered)
         items = []
         if abs(drift) > DRIFT:
             items = self._ordered(out)
             self.epoch += drift
             self.corrections += 1
+            self.corrected = drift
             out = Output()
         self._samples += chunk.samples.shape[1]
         _add(out, self.frontend.feed(self.selector.feed(chunk.samples)))
         return items + self._ordered(out)
+
+    @property
+    def covered(self) -> float:
+        """Stream time that came in so far, gaps included, s."""
+        return self._samples / self.fs + self._gaps
+
+    def silent(self, now: float) -> list[Item]:
+        """Nothing new has come until ``now`` (monotonic, s): says so once, when it was long enough."""
+        settings = self.alerts.settings.stream_lost
+        if self.lost or not settings.enabled or now - self.fed < settings.seconds:
+            return []
+        self.lost = True
+        return [self._item(Silent(self.covered, now - self.fed))]
+
+    def back(self, gap: float) -> list[Item]:
+        """Something new comes, ``gap`` seconds after the end of what came before."""
+        if not self.lost:
+            return []
+        self.lost = False
+        return [self._item(Silent(self.covered + gap, 0.0))]
 
     def end(self, *, final: bool) -> list[Item]:
         """Nothing more comes: what is complete, and the end itself."""
@@ -124,11 +159,13 @@ class StreamState:
         return {
             "schema": SCHEMA,
             "stream": self.name,
-            "state": "live" if live else "ended",
+            "state": "ended" if not live else "lost" if self.lost else "live",
             "time": round(epoch + t, 3),
+            "last_data": round(epoch + self.covered, 3),
             "lead": self.selector.lead,
             "fs": self.fs,
             "quality": self.verdict,
+            "signal": self.alerts.watch.line.signal or "unknown",
             "heart_rate": self.alerts.heart_rate.at(t),
             "beats": self.beats,
             "odd_beats": self.odd_beats,
@@ -151,7 +188,7 @@ class StreamState:
             items.append(self._item(self._held.popleft()))
         return items
 
-    def _item(self, what: Beat | Quality | End) -> Item:
+    def _item(self, what: Beat | Quality | Silent | End) -> Item:
         return Item(self, what, self.epoch, self.heard)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.monitor.arrivals import Arrivals, ArrivalSettings, Drop, Follow, Restart, Verdict
@@ -45,8 +47,47 @@ def test_a_number_seen_already_is_a_repeat() -> None:
     ]  # fmt: skip
 
 
-def test_a_late_chunk_is_dropped_after_the_gap_it_left() -> None:
-    assert judge((0, 0), (2, 2), (1, 1)) == [Follow(1.0), Drop("repeat")]
+def test_a_chunk_that_comes_behind_the_gap_it_left_is_late_and_then_a_repeat() -> None:
+    assert judge((0, 0), (2, 2), (1, 1), (1, 1)) == [Follow(1.0), Drop("late"), Drop("repeat")]
+
+
+def test_late_chunks_are_known_whatever_their_order() -> None:
+    assert judge((0, 0), (6, 6), (3, 3), (1, 1), (5, 5), (4, 4), (2, 2), (3, 3)) == [
+        Follow(5.0), *[Drop("late")] * 5, Drop("repeat"),
+    ]  # fmt: skip
+
+
+def test_without_numbers_a_late_chunk_is_known_by_its_time() -> None:
+    assert judge((0, None), (3, None), (1.1, None), (2, None), (2, None), (0, None)) == [
+        Follow(2.0), Drop("late"), Drop("late"), Drop("repeat"), Drop("repeat"),
+    ]  # fmt: skip
+
+
+def test_a_chunk_half_of_which_was_there_already_is_an_overlap() -> None:
+    assert judge((0, None), (1, None), (1.5, None), (2, None)) == [Follow(0.0), Drop("overlap"), Follow(0.0)]
+
+
+def test_gaps_by_number_and_by_time_are_not_mixed_up() -> None:
+    assert judge((0, 0), (3, 3), (4, None), (1.1, None)) == [Follow(2.0), Follow(0.0), Drop("repeat")]
+
+
+@given(st.permutations(range(1, 12)), st.lists(st.integers(1, 11), max_size=12))
+def test_every_chunk_is_used_or_told_as_late_or_repeat_once_each(order: list[int], again: list[int]) -> None:
+    arrivals = Arrivals(chunk(0, 0), SETTINGS)
+    used: set[int] = set()
+    late: set[int] = set()
+    for seq in [*order, *again]:
+        verdict = arrivals.check(chunk(seq, seq))
+        if isinstance(verdict, Follow):
+            assert seq > max(used, default=0)
+            used.add(seq)
+        elif verdict == Drop("late"):
+            assert seq not in used | late
+            late.add(seq)
+        else:
+            assert verdict == Drop("repeat")
+            assert seq in used | late
+    assert used | late == set(range(1, 12))
 
 
 def test_a_time_seen_already_is_a_repeat_where_chunks_have_no_number() -> None:

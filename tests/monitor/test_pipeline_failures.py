@@ -146,7 +146,7 @@ def test_a_stream_that_cannot_end_in_order_ends_all_the_same(
         raise ZeroDivisionError(self, final)
 
     monkeypatch.setattr(StreamState, "end", end)
-    for clock.now in (61.0, 62.0):
+    for clock.now in (301.0, 302.0):
         pipeline.tick()
     assert pipeline.streams == 0
     assert metrics.drops["internal-error"] == 1

@@ -1,0 +1,118 @@
+"""``asystole`` and ``pause``: the heart does not beat.
+
+Every stretch without a beat is one of the two: ``asystole`` (critical) from its limit on, ``pause`` (warning)
+where it is shorter. While such a stretch goes on it is a pause first; where it becomes asystole the pause is
+cleared in the same second, and none is raised while asystole stands.
+
+Whether the line is quiet is not asked: ventricular fibrillation that shows the detector no QRS complex is
+asystole here, which is as bad, and no other policy can see it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from msgspec import Meta
+
+from ecgmon.config import Settings
+from ecgmon.ecg.types import Beat, Quality, Score
+from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.condition import Condition
+from ecgmon.monitor.policies.line import Line
+from ecgmon.monitor.policies.silence import SilenceWatch
+
+
+class AsystoleSettings(Settings, frozen=True):
+    """No beat for long."""
+
+    enabled: bool = True
+    seconds: Annotated[float, Meta(ge=2, le=60, description="without a beat, s")] = 4.0
+
+
+class PauseSettings(Settings, frozen=True):
+    """No beat for a while."""
+
+    enabled: bool = True
+    seconds: Annotated[float, Meta(ge=1, le=60, description="without a beat, s")] = 3.0
+    clear_seconds: Annotated[float, Meta(ge=0, le=3600, description="after the last pause, s")] = 10.0
+
+
+class Asystole:
+    """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by two good
+    beats, one less than the limit behind the other. Noise and missing samples leave it standing; where the
+    lead is off nothing is known any more, and it is cleared; while ``lead_off`` stands none is raised.
+    """
+
+    def __init__(
+        self, settings: AsystoleSettings, line: Line, silence: SilenceWatch, lead_off: Condition
+    ) -> None:
+        self._settings = settings
+        self.limit = settings.seconds if settings.enabled else math.inf
+        """From so many seconds on silence is asystole."""
+        self._line = line
+        self._silence = silence
+        self._lead_off = lead_off
+        self._alert = Standing("asystole", "critical")
+        self._good = -math.inf  # the last good beat
+
+    @property
+    def on(self) -> bool:
+        """The alert stands."""
+        return self._alert.on
+
+    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
+        if not (self._line.heart and beat.good):
+            return []
+        before, self._good = self._good, beat.r
+        if not self.on or before <= self._alert.onset or beat.r - before >= self._settings.seconds:
+            return []
+        self._alert.end = max(self._alert.end, before)
+        return self._alert.clear(beat.ready)
+
+    def second(self, quality: Quality) -> list[Change]:
+        if not self._settings.enabled:
+            return []
+        now = quality.second + 1.0
+        if self._line.signal == "lead-off" or self._lead_off.on:
+            return self._alert.clear(now)
+        changes = []
+        for silence in self._silence.known:
+            if silence.seconds >= self._settings.seconds:
+                changes += self._alert.begin(silence.start, silence.end, now)
+        return changes
+
+    def end(self, t: float) -> list[Change]:
+        return self._alert.clear(t)
+
+
+class Pause:
+    """Raised when silence reaches the limit, or a beat tells how long it was; cleared when there was no other
+    for ``clear_seconds``. Without ``asystole`` in use a pause has no upper limit.
+    """
+
+    def __init__(self, settings: PauseSettings, asystole: Asystole, silence: SilenceWatch) -> None:
+        self._settings = settings
+        self._asystole = asystole
+        self._silence = silence
+        self._alert = Standing("pause", "warning")
+
+    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
+        return []
+
+    def second(self, quality: Quality) -> list[Change]:
+        if not self._settings.enabled:
+            return []
+        now = quality.second + 1.0
+        changes: list[Change] = []
+        for silence in self._silence.known:
+            if self._asystole.on or silence.seconds >= self._asystole.limit:
+                changes += self._alert.clear(now)
+            elif silence.seconds >= self._settings.seconds:
+                changes += self._alert.begin(silence.start, silence.end, now)
+        if now - self._alert.end >= self._settings.clear_seconds:
+            changes += self._alert.clear(now)
+        return changes
+
+    def end(self, t: float) -> list[Change]:
+        return self._alert.clear(t)

@@ -1,0 +1,72 @@
+"""What every policy is: fed with beats and seconds of one stream in their order, it answers with changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ecgmon.ecg.types import AlertKind, AlertState, Beat, Finding, Quality, Score, Severity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What a policy has to say. Times are stream times, s; ``beats`` counts those that the alert is about."""
+
+    kind: AlertKind
+    state: AlertState
+    severity: Severity
+    onset: float
+    end: float
+    time: float
+    beats: int = 0
+    oddest: tuple[Beat, Score] | None = None
+    r_peaks: tuple[float, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    summary: str = ""
+
+
+class Policy(Protocol):
+    """One kind of alert of one stream."""
+
+    def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
+        """The next beat; ``score`` is None when it was not good enough to be scored."""
+
+    def second(self, quality: Quality) -> Iterable[Change]:
+        """The verdict over the next second of signal."""
+
+    def end(self, t: float) -> Iterable[Change]:
+        """The stream ends at ``t``: clear what stands."""
+
+
+class Standing:
+    """One alert that stands or does not. Raise and clear come by turns, whatever a policy asks for, and no
+    two begin at one moment: what was cleared is not raised again.
+    """
+
+    def __init__(self, kind: AlertKind, severity: Severity) -> None:
+        self._kind: AlertKind = kind
+        self._severity: Severity = severity
+        self.onset = -math.inf
+        """Of the last one, stream time, s."""
+        self.on = False
+        """Raised and not cleared."""
+        self.end = -math.inf
+        """Up to where the condition is known to have held, stream time, s."""
+
+    def begin(self, onset: float, end: float, time: float, beats: int = 0) -> list[Change]:
+        """Raise it, unless it stands; in that case it goes on until ``end``."""
+        if self.on:
+            self.end = end
+        if self.on or onset <= self.onset:
+            return []
+        self.on, self.onset, self.end = True, onset, end
+        return [Change(self._kind, "raised", self._severity, onset, end, time, beats)]
+
+    def clear(self, time: float, beats: int = 0) -> list[Change]:
+        """Clear it if it stands."""
+        if not self.on:
+            return []
+        self.on = False
+        return [Change(self._kind, "cleared", self._severity, self.onset, self.end, time, beats)]

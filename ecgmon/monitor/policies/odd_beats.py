@@ -1,0 +1,89 @@
+"""``anomalous-beats``: several odd beats among few, by the rule that false alerts were calibrated with.
+
+``critical`` where there was a run (:mod:`ecgmon.ecg.episodes`), else ``warning``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event
+from ecgmon.ecg.types import Beat, Quality, Score
+from ecgmon.monitor.evidence import EpisodeFindings
+from ecgmon.monitor.policies.base import Change
+
+EVIDENCE_BEATS: Final = 32
+"""R-peaks that an alert carries at most."""
+
+
+class OddBeats:
+    """``anomalous-beats``: the episode rule of :mod:`ecgmon.ecg.episodes` over the scored beats."""
+
+    def __init__(self, settings: EpisodeSettings) -> None:
+        self._rule = EpisodeRule(settings)
+        look_back = max(settings.of_beats, settings.run_beats)
+        self._findings = EpisodeFindings(look_back)
+        self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
+        self._oddest: tuple[Beat, Score] | None = None
+
+    def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
+        changes = self._changes(self._rule.tick(beat.r))
+        if score is None:
+            self._rule.unknown()
+            self._findings.beat(beat, score)
+            return changes
+        # Decided at the R-peak, known when the beat was ready. What ends does not contain this beat, which
+        # may begin something worse.
+        decided = [event._replace(time=beat.ready) for event in self._rule.feed(beat.r, score.alarming)]
+        changes += self._changes(event for event in decided if event.state == "cleared")
+        self._findings.beat(beat, score)
+        if score.alarming:
+            self._recent.append((beat, score))
+            if self._rule.active:
+                self._note(beat, score)
+        return changes + self._changes(event for event in decided if event.state == "raised")
+
+    def second(self, quality: Quality) -> Iterable[Change]:
+        return self._changes(self._rule.tick(float(quality.second + 1)))
+
+    def end(self, t: float) -> Iterable[Change]:
+        if not self._rule.active:
+            return []
+        event = self._rule.tick(math.inf)[0]
+        return self._changes([event._replace(time=min(event.time, t))])
+
+    def _note(self, beat: Beat, score: Score) -> None:
+        if self._oddest is None or (-score.p_value, score.score) > (
+            -self._oddest[1].p_value,
+            self._oddest[1].score,
+        ):
+            self._oddest = (beat, score)
+
+    def _changes(self, events: Iterable[Event]) -> list[Change]:
+        return [self._change(event) for event in events]
+
+    def _change(self, event: Event) -> Change:
+        if event.state == "raised":
+            self._findings.raised(event.onset)
+            self._oddest = None
+            for beat, score in self._recent:
+                if beat.r >= event.onset:
+                    self._note(beat, score)
+        findings, summary = self._findings.told()
+        peaks = [beat.r for beat, _ in self._recent if event.onset <= beat.r <= event.end]
+        return Change(
+            kind="anomalous-beats",
+            state=event.state,
+            severity="critical" if event.critical else "warning",
+            onset=event.onset,
+            end=event.end,
+            time=event.time,
+            beats=event.odd,
+            oddest=self._oddest,
+            r_peaks=tuple(peaks[-EVIDENCE_BEATS:]),
+            findings=tuple(findings),
+            summary=summary,
+        )
