@@ -20,6 +20,7 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ecgmon.errors import EcgmonError, TransportError
+from ecgmon.transport.acknowledger import Acknowledger
 from ecgmon.transport.broker import BrokerSettings, explain, explain_alert, explain_refusal
 from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
@@ -84,6 +86,7 @@ class Connection:
         self._once = False
         self._changed = threading.Condition()
         self._client: Client | None = None
+        self._acks: Acknowledger | None = None
         self._connected = False
         self._up_since = 0.0
         self._last_error: str | None = None
@@ -185,6 +188,7 @@ class Connection:
         reasons: list[str] = []
         client = self._new_client(reasons)
         self._client = client
+        self._acks = Acknowledger(partial(self._acknowledge, client)) if self._manual_ack else None
         try:
             address = self.broker.address
             options: dict[str, Any] = {}
@@ -282,16 +286,18 @@ class Connection:
         if self._connected and not reasons:
             reasons.append(f"the connection was lost ({str(code).lower()})")
 
-    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""  # no topic that we subscribe to; the owner counts it among those that name no stream
-        acknowledge = partial(self._acknowledge, client, message.mid, message.qos)
+        acknowledge: Callable[[], None] = _nothing
+        if message.qos and self._acks is not None:
+            acknowledge = self._acks.arrived(message.mid, message.qos)
         self._handlers.message(Incoming(topic, bytes(message.payload), acknowledge, message.retain))
 
     def _acknowledge(self, client: Client, mid: int, qos: int) -> None:
-        if qos and client is self._client and self._manual_ack:
+        if client is self._client:
             client.ack(mid, qos)
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, _code: ReasonCode, _properties: Any) -> None:
@@ -320,6 +326,10 @@ class Connection:
             self._changed.notify_all()
         if was_up:
             self._handlers.down()
+
+
+def _nothing() -> None:
+    """Acknowledges a message that wants no acknowledgement of ours."""
 
 
 def _leave_writing_to_the_loop(_client: Client, _data: Any, _socket: Any) -> None:
