@@ -45,7 +45,7 @@ def load(path: str | Path, kind: type[T]) -> T:
     try:
         tree = yaml.load(raw, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, stricter
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not valid YAML: {_where_and_why(error)}") from None
     return convert({} if tree is None else tree, kind, where=str(path))
 
 
@@ -70,6 +70,15 @@ class _StrictLoader(yaml.SafeLoader):
                 raise _error(f"key '{key}' stands twice", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _where_and_why(error: Exception) -> str:
+    """Without the line itself, which PyYAML would quote: a password may stand in it."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return place + ", ".join(text for text in (error.context, error.problem) if text)
 
 
 def _error(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:

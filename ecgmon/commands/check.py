@@ -6,9 +6,10 @@ import argparse
 import sys
 
 from ecgmon.errors import UsageError
+from ecgmon.monitor.exposure import warnings
 from ecgmon.monitor.preflight import other_rule, problems
 from ecgmon.monitor.service import load_scorer
-from ecgmon.monitor.settings import ServeSettings, load, make_sinks, make_source, warnings
+from ecgmon.monitor.settings import ServeSettings, load, make_sinks, make_source
 from ecgmon.sinks.console import ConsoleSettings
 from ecgmon.sinks.jsonl import JsonlSettings
 from ecgmon.sinks.mqtt import MqttSinkSettings

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+from functools import partial
 
+from ecgmon.monitor.exposure import warnings
+from ecgmon.monitor.logs import configure
 from ecgmon.monitor.service import Service
-from ecgmon.monitor.settings import load, warnings
+from ecgmon.monitor.settings import load
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    if not args.debug:
-        logging.getLogger().setLevel(settings.logging.level.upper())
+    set_logging = partial(configure, debug=args.debug)
+    set_logging(settings.logging)
     for warning in warnings(settings):
         log.warning("%s", warning)
-    return Service(settings).run()
+    return Service(settings, config=args.config, set_logging=set_logging).run()

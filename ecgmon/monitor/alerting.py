@@ -64,9 +64,21 @@ class StreamAlerts:
     """What was raised and is not cleared."""
     heart_rate: HeartRate = field(default_factory=HeartRate)
     watch: Watch = field(init=False)
+    _next: AlertSettings = field(init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.settings)
+        self._next = self.settings
+
+    def configure(self, settings: AlertSettings) -> None:
+        """Other limits, from the next moment on in which nothing stands: what stands ends by its own."""
+        self._next = settings
+        self._renew()
+
+    def _renew(self) -> None:
+        if self._next != self.settings and not self.standing:
+            self.settings = self._next
+            self.watch.renew(self.settings)
 
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
@@ -75,6 +87,7 @@ class StreamAlerts:
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
+        self._renew()
         return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.second(quality)]
 
     def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:

@@ -80,6 +80,10 @@ class Arrivals:
         self._chunk_seconds = _seconds(first)
         self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
 
+    def configure(self, settings: ArrivalSettings) -> None:
+        """Judge the next chunk by other settings."""
+        self._settings = settings
+
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         verdict = self._judge(chunk)

@@ -32,6 +32,10 @@ class Batcher(Generic[T]):
         self._beats = 0
         self._deadline = 0.0
 
+    def configure(self, settings: BatchSettings) -> None:
+        """Another size and deadline; what waits is due by those that it began with, or sooner."""
+        self._settings = settings
+
     def add(self, item: T, *, beat: bool, now: float) -> None:
         """Put ``item`` at the end of the line; ``beat`` says that it is one to be scored."""
         if beat:

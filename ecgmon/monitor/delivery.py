@@ -26,6 +26,10 @@ class Delivery:
         self._state_seconds = state_seconds
         self._error: Exception | None = None
 
+    def configure(self, state_seconds: float) -> None:
+        """Tell states so often from here on, s."""
+        self._state_seconds = state_seconds
+
     def hand_on(self, item: Item, score: Score | None) -> None:
         """Take one item; ``score`` belongs to it when it is a beat that was scored.
 

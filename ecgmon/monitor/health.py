@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from ecgmon.ecg.types import ModelRef
 from ecgmon.monitor.http import Page, json_page
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Source
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at what was shed."""
+
+SHEDDING_SECONDS: Final = 10.0
+"""What was shed so long ago is shedding no more."""
 
 
 class Health:
@@ -31,14 +37,19 @@ class Health:
         self._model = model
         self._ends: dict[str, Source | Sink] = {"source": source, **sinks}
         self._clock = clock
-        self._stall = stall_seconds
+        self.stall_seconds = stall_seconds
         self._last: float | None = None
+        self._shed = {"chunks": 0, "alerts": 0}
+        self._shed_at: float | None = None
+        self._looked: float | None = None
         self.draining = False
         """Set when the service shuts down: no longer ready, still alive."""
 
     def beat(self) -> None:
         """The loop went round."""
-        self._last = self._clock()
+        self._last = now = self._clock()
+        if self._looked is None or now - self._looked >= LOOK_EVERY:
+            self._look(now)
 
     def alive(self) -> Page:
         """200 while the loop goes round, 503 when it stalls; before its first round it is starting."""
@@ -65,12 +76,32 @@ class Health:
             "model": {"ok": True, "name": self._model.name, "hash": self._model.hash},
             "pipeline": pipeline,
             "sinks": {"ok": sinks_ok, **sinks},
+            "shedding": self._shedding(),
         }
         return json_page(parts, _status(ok))
 
+    def _look(self, now: float) -> None:
+        """Has more been shed since the last look?"""
+        self._looked = now
+        shed = {"chunks": 0, "alerts": 0}
+        for name, end in self._ends.items():
+            stats: Callable[[], Mapping[str, Any]] | None = getattr(end, "stats", None)
+            found = stats() if stats else {}
+            if name == "source":
+                shed["chunks"] += found.get("dropped", {}).get("queue-full", 0)
+            else:
+                shed["alerts"] += found.get("shed", 0)
+        if shed != self._shed:
+            self._shed, self._shed_at = shed, now
+
+    def _shedding(self) -> dict[str, Any]:
+        now = self._clock()
+        self._look(now)
+        return {"now": self._shed_at is not None and now - self._shed_at < SHEDDING_SECONDS, **self._shed}
+
     def _pipeline(self) -> dict[str, Any]:
         silent = 0.0 if self._last is None else self._clock() - self._last
-        return {"ok": silent <= self._stall, "loop_age_seconds": round(silent, 3)}
+        return {"ok": silent <= self.stall_seconds, "loop_age_seconds": round(silent, 3)}
 
 
 def _connection(end: Source | Sink) -> dict[str, Any]:

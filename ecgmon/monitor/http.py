@@ -2,18 +2,25 @@
 
 Read-only (GET and HEAD), loopback unless told otherwise, a bounded number of connections at a time, each
 with a timeout and small limits, so that a scraper that misbehaves costs the monitor nothing.
+
+With a token, every page wants ``Authorization: Bearer TOKEN`` but those of :data:`OPEN`: what starts and
+restarts a daemon asks them, rarely has a secret at hand, and learns of no patient.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hmac
 import logging
+import os
 import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
+from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -28,6 +35,15 @@ log = logging.getLogger(__name__)
 CONNECTIONS: Final = 32
 """Requests that are served at a time; a further one is closed at once."""
 
+OPEN: Final = frozenset({"/healthz", "/readyz"})
+"""Pages that want no token."""
+
+REQUEST_BYTES: Final = 16_384
+"""Request line and headers together."""
+
+TOKEN_LENGTH: Final = 16
+"""A shorter token could be guessed."""
+
 TEXT: Final = "text/plain; charset=utf-8"
 
 TIMEOUT: Final = 5.0
@@ -40,6 +56,31 @@ class HttpSettings(Settings, frozen=True):
     enabled: bool = True
     host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0: any free port")] = 9464
+    token_file: Annotated[str, Meta(min_length=1, description="its first line is the token")] | None = None
+    token_env: Annotated[str, Meta(min_length=1, description="environment variable with it")] | None = None
+
+    def __post_init__(self) -> None:
+        if self.token_file is not None and self.token_env is not None:
+            raise ValueError("token_file and token_env: give one of them")
+
+    def token(self) -> bytes | None:
+        """What a client must show, None where nobody must; :class:`EcgmonError` says why it cannot be had."""
+        if self.token_file is not None:
+            try:
+                lines = Path(self.token_file).read_bytes().splitlines()
+            except OSError as error:
+                raise EcgmonError(f"{self.token_file}: the token cannot be read ({error.strerror})") from None
+            token, where = lines[0].strip() if lines else b"", self.token_file
+        elif self.token_env is not None:
+            token, where = (
+                os.environ.get(self.token_env, "").encode(),
+                f"environment variable {self.token_env}",
+            )
+        else:
+            return None
+        if len(token) < TOKEN_LENGTH:
+            raise EcgmonError(f"{where}: the token must have {TOKEN_LENGTH} characters or more")
+        return token
 
 
 class Page(NamedTuple):
@@ -80,6 +121,7 @@ class HttpServer:
     def start(self) -> None:
         """Listen; :class:`EcgmonError` when the address cannot be had."""
         where = (self._settings.host, self._settings.port)
+        token = self._settings.token()
         try:
             self._server = _Server(where, self._pages)
         except OSError as error:
@@ -87,10 +129,16 @@ class HttpServer:
             raise EcgmonError(
                 f"http: cannot listen on {where[0]}:{where[1]} ({reason}); set http.port"
             ) from None
+        self._server.token = token
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="http", daemon=True
         )
         self._thread.start()
+
+    def use(self, token: bytes | None) -> None:
+        """Ask for this token from the next request on."""
+        if self._server is not None:
+            self._server.token = token
 
     def stop(self) -> None:
         """Stop listening; may be called twice."""
@@ -105,6 +153,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 16
+    token: bytes | None = None
 
     def __init__(self, where: tuple[str, int], pages: dict[str, Callable[[], Page]]) -> None:
         self.pages = pages
@@ -145,11 +194,39 @@ def _cut(request: socket.socket) -> None:
         request.shutdown(socket.SHUT_RDWR)
 
 
+class _Bounded:
+    """Reads lines of a request, :data:`REQUEST_BYTES` at most."""
+
+    def __init__(self, stream: BufferedIOBase) -> None:
+        self._stream = stream
+        self.left = REQUEST_BYTES
+
+    def readline(self, size: int = -1) -> bytes:
+        line = self._stream.readline(min(size, self.left) if size >= 0 else self.left)
+        self.left -= len(line)
+        return line
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = TIMEOUT
     server_version = f"ecgmon/{__version__}"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = _Bounded(self.rfile)  # type: ignore[assignment] # lines are all that is read of it
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if isinstance(self.rfile, _Bounded) and self.rfile.left <= 0:
+            self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return False
+        return True
 
     def do_GET(self) -> None:
         self._answer(body=True)
@@ -160,7 +237,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         path = self.path.partition("?")[0]
         make = self.server.pages.get(path)
-        if make is None:
+        if path not in OPEN and not self._may():
+            page = Page(HTTPStatus.UNAUTHORIZED, TEXT, b"a token is needed: Authorization: Bearer TOKEN\n")
+        elif make is None:
             known = ", ".join(sorted(self.server.pages))
             page = Page(HTTPStatus.NOT_FOUND, TEXT, f"there are: {known}\n".encode())
         else:
@@ -173,9 +252,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", page.content_type)
         self.send_header("Content-Length", str(len(page.body)))
         self.send_header("Cache-Control", "no-store")
+        if page.status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Bearer realm="ecgmon"')
         self.end_headers()
         if body:
             self.wfile.write(page.body)
+
+    def _may(self) -> bool:
+        token = self.server.token
+        if token is None:
+            return True
+        scheme, _, shown = self.headers.get("Authorization", "").partition(" ")
+        given = shown.strip().encode("latin-1", "replace")  # as it came
+        return hmac.compare_digest(given, token) and scheme.lower() == "bearer"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
         log.debug(format, *args)

@@ -91,6 +91,7 @@ class Metrics(Observer):
         self.observer_failures = Gauge(
             "ecgmon_observer_failures", "Failures inside observers such as these metrics.", registry=r
         )
+        self.reloads = Counter("ecgmon_reloads", "Configurations read anew.", ["state"], registry=r)
         self.build = Info("ecgmon_build", "This program.", registry=r)
         self.build.info({"version": __version__, "python": platform.python_version()})
         self.model = Info("ecgmon_model", "The bundle that makes the scores.", registry=r)

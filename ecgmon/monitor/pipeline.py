@@ -150,6 +150,15 @@ class Pipeline:
         """Scoring or delivery failed for :data:`FAILURES` batches in a row: what comes in is not watched."""
         return self._failures >= FAILURES and self._clock() - self._failed_at < FORGIVEN
 
+    def configure(self, settings: PipelineSettings) -> None:
+        """Go on by other settings; no stream and no standing alert is lost. ``lead`` is for new streams."""
+        self._settings = settings
+        self._batch.configure(settings.batch)
+        self._delivery.configure(settings.state_seconds)
+        for state in self._streams.values():
+            state.arrivals.configure(settings.arrivals)
+            state.alerts.configure(alerts_of(state.name, settings.alerts, settings.streams))
+
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
         now = self._clock()

@@ -28,6 +28,8 @@ from ecgmon.transport.broker import BrokerSettings
 def problems(settings: ServeSettings) -> list[str]:
     """One line for each; nothing is opened for writing, made or connected to."""
     found = [*_source(settings)]
+    if settings.http.enabled:
+        found += _failing("http", settings.http.token)
     folders = {"state_dir": settings.state_dir}
     for i, sink in enumerate(settings.sinks):
         if isinstance(sink, MqttSinkSettings):

@@ -8,30 +8,37 @@ may hold an alert); then the streams end, which clears what stands; then the sou
 acknowledged; then the sinks deliver; HTTP goes last, so that a scraper can see us drain. All of it under one
 deadline, which a further signal cuts short, and what did not make it is logged. A source that fails in
 mid-course is no reason to skip any of this: its error is raised when the alerts are out.
+
+SIGHUP reads the configuration anew, between two chunks; see :mod:`ecgmon.monitor.reload`.
 """
 
 from __future__ import annotations
 
 import logging
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from ecgmon.errors import EcgmonError
 from ecgmon.model import bundle
 from ecgmon.model.scoring import Scorer
+from ecgmon.monitor.exposure import warnings
 from ecgmon.monitor.health import Health
 from ecgmon.monitor.http import HttpServer, Page, text_page
+from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.pipeline import Pipeline
 from ecgmon.monitor.preflight import other_rule
+from ecgmon.monitor.reload import reread
 from ecgmon.monitor.settings import ServeSettings, make_sinks, make_source
+from ecgmon.monitor.signals import embedded, handling
+from ecgmon.monitor.systemd import Notifier
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Source
-from ecgmon.transport.embedded import EmbeddedBroker
 
 log = logging.getLogger(__name__)
 
@@ -48,44 +55,27 @@ def load_scorer(settings: ServeSettings) -> Scorer:
     return Scorer(bundle.load(model.path), model.device, model.false_alerts_per_hour)
 
 
-@contextmanager
-def _handling(numbers: Iterable[signal.Signals], handler: Any) -> Iterator[None]:
-    """Set signal handlers for a while; not where another program's main thread owns the signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
-@contextmanager
-def _embedded(port: int) -> Iterator[None]:
-    """Our own broker, started deaf to signals, which may reach all processes: it has to take our last alerts.
-
-    Signals are blocked while it starts, which a child process inherits; ours wait until it has started.
-    """
-    broker = EmbeddedBroker(port)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
-    try:
-        broker.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        yield
-    finally:
-        broker.stop()
-
-
 class Service:
-    """Runs one configuration until a signal, or the end of a finite source."""
+    """Runs one configuration until a signal, or the end of a finite source.
 
-    def __init__(self, settings: ServeSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    ``config`` is the file that SIGHUP reads anew, ``set_logging`` what then sets the logging.
+    """
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        config: str | Path | None = None,
+        set_logging: Callable[[LoggingSettings], None] | None = None,
+    ) -> None:
         self.settings = settings
         self._clock = clock
+        self._config = config
+        self._set_logging = set_logging
+        self._reload_wanted = False
+        self._notifier = Notifier(clock=clock)
+        self._server: HttpServer | None = None
         self._signals = 0
         self._heeded = 0  # signals that had come when the shutdown began
         self._stack = ExitStack()
@@ -95,7 +85,11 @@ class Service:
 
         What is wrong at startup raises its EcgmonError; so does a source that fails, after the shutdown.
         """
-        with self._stack, _handling([signal.SIGTERM, signal.SIGINT], self._on_signal):
+        with (
+            self._stack,
+            handling([signal.SIGTERM, signal.SIGINT], self._on_signal),
+            handling([signal.SIGHUP], self._on_hangup),
+        ):
             self._startup()
             try:
                 self._watch()
@@ -110,11 +104,11 @@ class Service:
 
     def _startup(self) -> None:
         settings = self.settings
-        scorer = load_scorer(settings)
+        self._scorer = scorer = load_scorer(settings)
         for warning in other_rule(settings, scorer):
             log.warning("%s", warning)
         if settings.embedded_broker is not None:
-            self._stack.enter_context(_embedded(settings.embedded_broker.port))
+            self._stack.enter_context(embedded(settings.embedded_broker.port))
         self.sinks: dict[str, Sink] = make_sinks(settings)
         self.source: Source = make_source(settings)
         self.metrics = Metrics(scorer.model_ref, scorer.threshold, scorer.beat_threshold)
@@ -132,10 +126,10 @@ class Service:
                 "/healthz": self.health.alive,
                 "/readyz": self.health.ready,
             }
-            server = HttpServer(settings.http, pages)
-            server.start()
-            self._stack.callback(server.stop)
-            log.info("metrics and health on http://%s:%d", *server.address)
+            self._server = HttpServer(settings.http, pages)
+            self._server.start()
+            self._stack.callback(self._server.stop)
+            log.info("metrics and health on http://%s:%d", *self._server.address)
         for sink in self.sinks.values():
             sink.open()
             self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
@@ -147,11 +141,14 @@ class Service:
             scorer.beat_threshold,
             scorer.threshold,
         )
+        self._notifier.ready("watching")
 
     def _watch(self) -> None:
         """The compute thread's loop."""
         while not self._signals:
             self._beat()
+            if self._reload_wanted:
+                self._reload()
             chunk = self.source.get(self.pipeline.wait(POLL))
             if chunk is not None:
                 self.pipeline.feed(chunk)
@@ -167,11 +164,40 @@ class Service:
         """The loop went round; a pipeline that fails again and again does not count as alive."""
         if not self.pipeline.failing:
             self.health.beat()
+            self._notifier.alive()
+
+    def _reload(self) -> None:
+        """Take the configuration file as it is now, or leave all as it is and say why."""
+        self._reload_wanted = False
+        if self._config is None:
+            return
+        self._notifier.reloading()
+        try:
+            new, changed = reread(self._config, self.settings)
+            token = new.http.token() if new.http.enabled else None
+        except EcgmonError as error:
+            self.metrics.reloads.labels("refused").inc()
+            log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - one line says it
+            self._notifier.ready("watching; a new configuration was refused, see the log")
+            return
+        for warning in [*warnings(new), *other_rule(new, self._scorer)]:
+            log.warning("%s", warning)
+        self.settings = new
+        if self._set_logging is not None:
+            self._set_logging(new.logging)
+        if self._server is not None:
+            self._server.use(token)
+        self.pipeline.configure(new)
+        self.health.stall_seconds = new.stall_seconds
+        self.metrics.reloads.labels("taken").inc()
+        log.info("configuration read anew: %s", ", ".join(changed) or "nothing changed")
+        self._notifier.ready("watching")
 
     def _shutdown(self) -> int:
         self._heeded = self._signals
         deadline = self._clock() + self.settings.shutdown_seconds
         self.health.draining = True
+        self._notifier.stopping()
         self.source.stop_intake()
         unread = self._drain(deadline)
         self.pipeline.flush()
@@ -212,6 +238,9 @@ class Service:
 
     def _metrics_page(self) -> Page:
         return text_page(*self.metrics.page())
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload_wanted = True
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,7 @@ from ecgmon.config import Settings
 from ecgmon.config import load as load_settings
 from ecgmon.model.devices import Device
 from ecgmon.monitor.http import HttpSettings
+from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.pipeline import PipelineSettings
 from ecgmon.sinks.base import Sink
 from ecgmon.sinks.console import ConsoleSettings, ConsoleSink
@@ -22,7 +23,6 @@ from ecgmon.sources.csv import CsvSettings, CsvSource
 from ecgmon.sources.mqtt import MqttSettings, MqttSource
 from ecgmon.sources.simulator import SimulatorSettings, SimulatorSource
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
-from ecgmon.transport.broker import Address, BrokerSettings
 
 SourceSettings = WfdbSettings | CsvSettings | SimulatorSettings | MqttSettings
 SinkSettings = MqttSinkSettings | JsonlSettings | ConsoleSettings
@@ -42,12 +42,6 @@ class EmbeddedBrokerSettings(Settings, frozen=True):
     """A broker of our own on 127.0.0.1, for demonstrations (extra ``demo``)."""
 
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
-
-
-class LoggingSettings(Settings, frozen=True):
-    """What is logged, on standard error; ``--debug`` overrides it."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
@@ -111,44 +105,3 @@ def _sink(settings: SinkSettings, state_dir: str | None) -> tuple[str, Sink]:
             return "jsonl", JsonlSink(jsonl)
         case ConsoleSettings() as console:
             return "console", ConsoleSink(console)
-
-
-def warnings(settings: ServeSettings) -> list[str]:
-    """What would run, but an operator should know: brokers that anyone can read or write."""
-    found: list[str] = []
-    brokers = {
-        "source": settings.source.broker if isinstance(settings.source, MqttSettings) else None,
-        **{
-            f"sinks[{i}]": sink.broker
-            for i, sink in enumerate(settings.sinks)
-            if isinstance(sink, MqttSinkSettings)
-        },
-    }
-    for where, broker in brokers.items():
-        if broker is not None:
-            found += [f"{where}: {text}" for text in _exposed(broker)]
-    if settings.http.enabled and not _local(settings.http.host):
-        found.append(f"http: {settings.http.host} can be reached from outside; anyone there can read metrics")
-    if settings.state_dir is None and any(
-        isinstance(sink, MqttSinkSettings) and sink.state_directory is None for sink in settings.sinks
-    ):
-        found.append("state_dir is not set: alerts that the broker has not taken are lost when we stop")
-    return found
-
-
-def _local(host: str) -> bool:
-    return Address("mqtt", host, 0, path="", username=None, password=None).local
-
-
-def _exposed(broker: BrokerSettings) -> list[str]:
-    address = broker.address
-    if address.local:
-        return []
-    found = []
-    if not address.encrypted:
-        found.append(f"{address.shown} is plaintext and not local: use mqtts or wss")
-    elif not broker.tls.verify:
-        found.append(f"{address.shown}: tls.verify is off, any certificate is trusted")
-    if not (broker.username or address.username or broker.tls.cert_file):
-        found.append(f"{address.shown} is not local and no user or certificate is set: it lets anyone in")
-    return found

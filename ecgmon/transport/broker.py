@@ -23,6 +23,7 @@ from ecgmon.errors import TransportError
 Scheme = Literal["mqtt", "mqtts", "ws", "wss", "unix"]
 
 _PORTS: Final[dict[Scheme, int]] = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443, "unix": 1883}
+_ENCRYPTED: Final[dict[Scheme, Scheme]] = {"mqtt": "mqtts", "ws": "wss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,10 @@ class TlsSettings(Settings, frozen=True):
     ) = None
     verify: Annotated[bool, Meta(description="false: trust any certificate; for tests only")] = True
 
+    def __post_init__(self) -> None:
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("tls.key_file needs tls.cert_file, the certificate that it belongs to")
+
     def context(self) -> ssl.SSLContext:
         """Raises :class:`TransportError` naming the file that cannot be used."""
         for path in (self.ca_file, self.cert_file, self.key_file):
@@ -113,7 +118,7 @@ class TlsSettings(Settings, frozen=True):
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file)
+                context.load_cert_chain(self.cert_file, self.key_file, self._no_passphrase)
         except ssl.SSLError as error:
             names = ", ".join(path for path in (self.ca_file, self.cert_file, self.key_file) if path)
             raise TransportError(f"{names}: no usable PEM ({error.reason or error})") from None
@@ -121,6 +126,10 @@ class TlsSettings(Settings, frozen=True):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+    def _no_passphrase(self) -> str:
+        """Called for a key under a passphrase, which would otherwise be asked for on the terminal."""
+        raise TransportError(f"{self.key_file or self.cert_file}: the key has a passphrase; give one without")
 
 
 class BrokerSettings(Settings, frozen=True):
@@ -138,7 +147,7 @@ class BrokerSettings(Settings, frozen=True):
     ) = None
     protocol: Annotated[Literal["3.1.1", "5"], Meta(description="version of MQTT")] = "3.1.1"
     keepalive_seconds: Annotated[
-        int, Meta(ge=2, le=3600, description="a dead connection is noticed within 1.5 times this")
+        int, Meta(ge=2, le=3600, description="a dead connection is noticed within twice this")
     ] = 15
     connect_timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     reconnect_min_seconds: Annotated[float, Meta(ge=0.05, le=60, description="first pause")] = 0.5
@@ -155,6 +164,9 @@ class BrokerSettings(Settings, frozen=True):
         has_password = address.password or self.password_file or self.password_env
         if has_password and not (self.username or address.username):
             raise ValueError("a password needs a username beside it, or in the url")
+        if self.tls != TlsSettings() and not address.encrypted:
+            better = _ENCRYPTED.get(address.scheme, "mqtts")
+            raise ValueError(f"tls: {address.scheme} is not encrypted; write {better}://, or leave tls out")
         if self.reconnect_max_seconds < self.reconnect_min_seconds:
             raise ValueError("reconnect_max_seconds is below reconnect_min_seconds")
 
@@ -203,11 +215,40 @@ def explain(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or error}); is it a TLS port, and does it ask for our certificate?"
+        told = explain_alert(str(error.reason))
+        hint = f"TLS failed ({error.reason or error}); is it a TLS port, and does it ask for our certificate?"
+        return told or hint
     for kind, text in known:
         if isinstance(error, kind):
             return text
     return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+
+
+def explain_alert(text: str) -> str | None:
+    """What a TLS alert of the broker about our own certificate means; None when ``text`` holds none.
+
+    OpenSSL names them so; in TLS 1.3 they come after the handshake, and all that is left of them is a line
+    in paho's log.
+    """
+    if "ALERT_CERTIFICATE_REQUIRED" in text:
+        return "it asks for our certificate; set tls.cert_file and tls.key_file"
+    for word in ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED",
+                 "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_UNKNOWN"):  # fmt: skip
+        if f"ALERT_{word}" in text:
+            return f"it does not accept our certificate ({word.lower().replace('_', ' ')}); see tls.cert_file"
+    return None
+
+
+def explain_refusal(code: str) -> str:
+    """A refused CONNACK, by paho's name of its reason code, with what to look at."""
+    hints = {
+        "bad user name or password": "see username and password",
+        "not authorized": "see username and password, and what it allows them",
+        "unsupported protocol version": "see broker.protocol",
+        "client identifier not valid": "see broker.client_id",
+    }
+    code = code.lower()
+    return f"it refused us: {code}" + (f"; {hints[code]}" if code in hints else "")
 
 
 def _schemes() -> tuple[Scheme, ...]:

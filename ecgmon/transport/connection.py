@@ -20,6 +20,7 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ecgmon.errors import EcgmonError, TransportError
-from ecgmon.transport.broker import BrokerSettings, explain
+from ecgmon.transport.acknowledger import Acknowledger
+from ecgmon.transport.broker import BrokerSettings, explain, explain_alert, explain_refusal
 from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Connection:
         self._once = False
         self._changed = threading.Condition()
         self._client: Client | None = None
+        self._acks: Acknowledger | None = None
         self._connected = False
         self._up_since = 0.0
         self._last_error: str | None = None
@@ -185,6 +188,7 @@ class Connection:
         reasons: list[str] = []
         client = self._new_client(reasons)
         self._client = client
+        self._acks = Acknowledger(partial(self._acknowledge, client)) if self._manual_ack else None
         try:
             address = self.broker.address
             options: dict[str, Any] = {}
@@ -197,15 +201,21 @@ class Connection:
                 if self._persistent:
                     properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
             client.connect(address.host, address.port, self.broker.keepalive_seconds, **options)
-            while client.loop(0.5) == MQTTErrorCode.MQTT_ERR_SUCCESS:  # unlike loop_forever it can be woken
-                pass
+            code = MQTTErrorCode.MQTT_ERR_SUCCESS
+            while code == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                code = client.loop(0.5)  # unlike loop_forever it can be woken
         finally:
             self._client = None
-        return (
-            reasons[0]
-            if reasons
-            else "it closed the connection before answering; is this its MQTT port, its protocol?"
+        if reasons:
+            return reasons[0]
+        if code == MQTTErrorCode.MQTT_ERR_PROTOCOL:  # also how paho takes a refusal of our version
+            return f"it does not speak MQTT {self.broker.protocol}; see broker.protocol"
+        port = (
+            "TLS port, and does it ask for our certificate"
+            if address.encrypted
+            else "MQTT port, its protocol"
         )
+        return f"it closed the connection before answering; is this its {port}?"
 
     def _new_client(self, reasons: list[str]) -> Client:
         address, v5 = self.broker.address, self.broker.protocol == "5"
@@ -229,6 +239,7 @@ class Connection:
         if self._presence is not None:
             client.will_set(self._presence.topic, self._presence.lost, qos=1, retain=True)
         client.on_socket_register_write = _leave_writing_to_the_loop
+        client.on_log = partial(_on_log, reasons)  # until we are connected: see _set_up
         client.on_connect = partial(self._on_connect, reasons)
         client.on_subscribe = partial(self._on_subscribe, reasons)
         client.on_disconnect = partial(self._on_disconnect, reasons)
@@ -247,7 +258,7 @@ class Connection:
     ) -> None:
         if code.is_failure:
             detail = getattr(properties, "ReasonString", None)
-            reasons.append(f"it refused us: {str(code).lower()}" + (f" ({detail[:200]!a})" if detail else ""))
+            reasons.append(explain_refusal(str(code)) + (f" ({detail[:200]!a})" if detail else ""))
         elif self._subscribe is not None:
             client.subscribe(*self._subscribe)
         else:
@@ -275,16 +286,18 @@ class Connection:
         if self._connected and not reasons:
             reasons.append(f"the connection was lost ({str(code).lower()})")
 
-    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""  # no topic that we subscribe to; the owner counts it among those that name no stream
-        acknowledge = partial(self._acknowledge, client, message.mid, message.qos)
+        acknowledge: Callable[[], None] = _nothing
+        if message.qos and self._acks is not None:
+            acknowledge = self._acks.arrived(message.mid, message.qos)
         self._handlers.message(Incoming(topic, bytes(message.payload), acknowledge, message.retain))
 
     def _acknowledge(self, client: Client, mid: int, qos: int) -> None:
-        if qos and client is self._client and self._manual_ack:
+        if client is self._client:
             client.ack(mid, qos)
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, _code: ReasonCode, _properties: Any) -> None:
@@ -294,6 +307,7 @@ class Connection:
         self._handlers.delivered(mid)
 
     def _set_up(self, client: Client) -> None:
+        client.on_log = None  # it costs time with each message
         if self._presence is not None:
             client.publish(self._presence.topic, self._presence.online, qos=1, retain=True)
         with self._changed:
@@ -314,8 +328,19 @@ class Connection:
             self._handlers.down()
 
 
+def _nothing() -> None:
+    """Acknowledges a message that wants no acknowledgement of ours."""
+
+
 def _leave_writing_to_the_loop(_client: Client, _data: Any, _socket: Any) -> None:
     """While paho knows such a function, it does not write on whatever thread has something to send."""
+
+
+def _on_log(reasons: list[str], _client: Client, _data: Any, _level: int, text: str) -> None:
+    """paho tells nobody else that TLS failed after its handshake."""
+    told = explain_alert(text)
+    if told is not None:
+        reasons.append(told)
 
 
 def _close_sockets(error: Exception) -> None:

@@ -281,3 +281,21 @@ def test_another_rule_than_the_calibrated_one_is_warned_of(tmp_path: Path, comma
     assert done.returncode == 0
     assert "false alerts per hour were calibrated for 3 of 8 beats" in done.stderr
     assert "calibrated for" not in ecgmon(command, "--config", config(tmp_path)).stderr
+
+
+def test_check_and_serve_show_no_password_whatever_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret-token-of-24-chars\n")
+    (tmp_path / "short").write_text("s3cret\n")
+    broker = {"url": "mqtt://me:s3cret@127.0.0.1:1", "fail_at_start": True, "protocol": "5"}
+    source = {"type": "mqtt", "broker": broker}
+    for keys in (
+        {"http": {"port": 0, "token_file": str(tmp_path / "token")}},
+        {"http": {"port": 0, "token_file": str(tmp_path / "short")}},
+        {"batch": {"size": 0}},
+        {"source": {"type": "mqtt", "broker": {"url": "mqtt://me:s3cret@h:x"}}},
+    ):
+        path = config(tmp_path, **{"source": source, **keys})
+        for command in ("check", "serve"):
+            done = ecgmon(command, "--debug", "--config", path)
+            assert "s3cret" not in done.stdout + done.stderr
+            assert command == "check" or done.returncode != 0

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.client import Client
 
 from ecgmon.errors import TransportError
-from ecgmon.transport.broker import BrokerSettings, TlsSettings
+from ecgmon.transport.broker import BrokerSettings
 from ecgmon.transport.connection import Connection
 from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
@@ -144,6 +144,111 @@ def test_nobody_listening_is_an_error_with_its_reason(free_port: Callable[[], in
     url = f"mqtt://127.0.0.1:{free_port()}"
     with pytest.raises(TransportError, match=f"broker {url} .*connection refused; is it running"):
         Connection(BrokerSettings(url=url), "in").start(must_connect=True)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "code", "told"),
+    [
+        ("5", 0x84, "it refused us: unsupported protocol version; see broker.protocol"),
+        ("3.1.1", 1, "it does not speak MQTT 3.1.1; see broker.protocol"),
+        ("3.1.1", 2, "it refused us: client identifier not valid; see broker.client_id"),
+        ("3.1.1", 3, "it refused us: server unavailable"),
+        ("3.1.1", 4, "it refused us: bad user name or password; see username and password"),
+        ("3.1.1", 5, "it refused us: not authorized; see username and password"),
+        ("5", 0x86, "it refused us: bad user name or password; see username and password"),
+        ("5", 0x88, "it refused us: server unavailable"),
+        ("5", 0x8A, "it refused us: banned"),
+        ("5", 0x9F, "it refused us: connection rate exceeded"),
+    ],
+)
+def test_each_refusal_is_an_error_with_its_reason(protocol: Any, code: int, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            accepted, _ = server.accept()
+            with accepted:
+                accepted.recv(1000)
+                accepted.sendall(
+                    bytes([0x20, 2, 0, code]) if protocol == "3.1.1" else bytes([0x20, 3, 0, code, 0])
+                )
+                accepted.recv(1000)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        settings = BrokerSettings(url=f"mqtt://127.0.0.1:{server.getsockname()[1]}", protocol=protocol)
+        connection = Connection(settings, "in")
+        with pytest.raises(TransportError, match=told):
+            connection.start(must_connect=True)
+        thread.join()
+    assert not connection.connected
+    assert connection.generation == 0
+
+
+def test_a_connection_that_is_half_open_is_noticed_by_keepalive(mosquitto: Broker) -> None:
+    with Relay(mosquitto.port) as relay:
+        news: queue.Queue[str] = queue.Queue()
+        settings = BrokerSettings(
+            url=f"mqtt://127.0.0.1:{relay.port}", keepalive_seconds=2, reconnect_min_seconds=0.05
+        )
+        handlers = Handlers(up=lambda: news.put("up"), down=lambda: news.put("down"))
+        with running(Connection(settings, "out", handlers)):
+            assert news.get(timeout=5) == "up"
+            with pytest.raises(queue.Empty):
+                news.get(timeout=3)  # pings are answered: it stays
+            relay.deaf.set()
+            began = time.monotonic()
+            assert news.get(timeout=10) == "down"
+            assert time.monotonic() - began <= 2 * 2 + 1
+            relay.deaf.clear()
+            assert news.get(timeout=10) == "up"
+
+
+class Relay:
+    """Passes bytes to a broker and back; while ``deaf`` it takes them and passes none, and closes nothing."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self.deaf = threading.Event()
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Relay:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in [self._server, *self._sockets]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                broker = socket.create_connection(("127.0.0.1", self._to))
+                self._sockets += [client, broker]
+                for pair in ((client, broker), (broker, client)):
+                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
+
+    def _pass(self, source: socket.socket, to: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self.deaf.is_set():
+                    to.sendall(data)
+            to.close()
+
+
+def test_pauses_double_from_shortest_to_longest_and_are_jittered() -> None:
+    settings = BrokerSettings(reconnect_min_seconds=0.5, reconnect_max_seconds=15)
+    connection = Connection(settings, "out")
+    for failures, longest in ((0, 0.5), (1, 0.5), (2, 1.0), (3, 2.0), (5, 8.0), (6, 15.0), (1000, 15.0)):
+        pauses = {connection._pause(failures) for _ in range(200)}
+        assert all(longest / 2 <= pause <= longest for pause in pauses)
+        assert max(pauses) - min(pauses) > longest / 4
+    other = Connection(settings, "out")
+    assert [connection._pause(9) for _ in range(5)] != [other._pause(9) for _ in range(5)]
 
 
 def test_a_listener_that_says_nothing_is_given_up() -> None:
@@ -301,63 +406,3 @@ def test_a_killed_program_leaves_its_will(mosquitto: Broker) -> None:
         assert got.get(timeout=5).payload == b"lost"
     with reading(mosquitto.url, persistent=False) as late:
         assert drain(late) == [b"lost"]
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``ca.pem``, ``server.pem`` signed by it for 127.0.0.1, and ``other.pem``, an authority nobody knows."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    for name in ("ca", "other"):
-        openssl(*new, "-x509", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-    openssl(*new, "-subj", "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.csr")
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "2", "-extfile", "san", "-out", "server.pem")  # fmt: skip
-    for file in folder.iterdir():
-        file.chmod(0o644)
-    return folder
-
-
-@pytest.fixture
-def tls_url(mosquitto: Broker, certificates: Path, free_port: Callable[[], int]) -> str:
-    port = free_port()
-    mosquitto.stop()
-    mosquitto.configure(
-        f"listener {port} 127.0.0.1\ncafile {certificates}/ca.pem\n"
-        f"certfile {certificates}/server.pem\nkeyfile {certificates}/server.key"
-    )
-    mosquitto.start()
-    return f"mqtts://127.0.0.1:{port}"
-
-
-def test_tls_with_the_right_authority_works(tls_url: str, certificates: Path) -> None:
-    assert (
-        round_trip(BrokerSettings(url=tls_url, tls=TlsSettings(ca_file=str(certificates / "ca.pem"))))
-        == b"hello"
-    )
-
-
-@pytest.mark.parametrize("ca", ["other.pem", None])
-def test_tls_with_a_wrong_authority_is_an_error_with_its_reason(
-    tls_url: str, certificates: Path, ca: str | None
-) -> None:
-    tls = TlsSettings(ca_file=None if ca is None else str(certificates / ca))
-    with pytest.raises(TransportError, match=r"its certificate is not accepted: .*(issuer|self.signed)"):
-        Connection(BrokerSettings(url=tls_url, tls=tls), "in").start(must_connect=True)
-
-
-def test_plain_mqtt_to_a_tls_port_hints_at_the_port(tls_url: str) -> None:
-    with pytest.raises(TransportError, match="MQTT port"):
-        Connection(BrokerSettings(url=tls_url.replace("mqtts", "mqtt")), "in").start(must_connect=True)
-
-
-def test_tls_to_a_plain_port_hints_at_tls(mosquitto: Broker) -> None:
-    with pytest.raises(TransportError, match=r"TLS|reset|in time"):
-        Connection(BrokerSettings(url=mosquitto.url.replace("mqtt:", "mqtts:")), "in").start(
-            must_connect=True
-        )

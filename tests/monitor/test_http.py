@@ -8,12 +8,14 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecgmon.config import convert
 from ecgmon.ecg.types import ModelRef
-from ecgmon.errors import EcgmonError
+from ecgmon.errors import ConfigError, EcgmonError
 from ecgmon.monitor import http as pages
 from ecgmon.monitor.health import Health
 from ecgmon.monitor.http import HttpServer, HttpSettings, json_page
@@ -106,6 +108,106 @@ def test_clients_that_trickle_do_not_keep_others_out_for_ever(
             connection.close()
 
 
+TOKEN = "0123456789abcdef-s3cret"  # noqa: S105 - of this test alone
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[HttpServer]:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    settings = HttpSettings(port=0, token_file=str(file))
+    made = {name: lambda: json_page({"a": 1}) for name in ("/good", "/healthz", "/readyz")}
+    server = HttpServer(settings, made)
+    server.start()
+    yield server
+    server.stop()
+
+
+def ask_with(server: HttpServer, path: str, authorization: str | None) -> int:
+    connection = http.client.HTTPConnection(*server.address, timeout=5)
+    connection.request("GET", path, headers={} if authorization is None else {"Authorization": authorization})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert b"s3cret" not in body
+    return answer.status
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer  {TOKEN} ", 200),
+        (None, 401),
+        ("", 401),
+        ("Bearer", 401),
+        (f"Basic {TOKEN}", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        ("Bearer \xff\xfe", 401),
+    ],
+)
+def test_a_page_wants_the_token(guarded: HttpServer, authorization: str | None, status: int) -> None:
+    assert ask_with(guarded, "/good", authorization) == status
+    assert ask_with(guarded, "/nowhere", authorization) == (404 if status == 200 else 401)
+
+
+def test_probes_want_no_token(guarded: HttpServer) -> None:
+    assert ask_with(guarded, "/healthz", None) == ask_with(guarded, "/readyz", None) == 200
+
+
+def test_another_token_holds_from_the_next_request_on(guarded: HttpServer) -> None:
+    guarded.use(b"another-token-that-is-long")
+    assert ask_with(guarded, "/good", f"Bearer {TOKEN}") == 401
+    assert ask_with(guarded, "/good", "Bearer another-token-that-is-long") == 200
+    guarded.use(None)
+    assert ask_with(guarded, "/good", None) == 200
+
+
+def test_a_token_comes_from_file_or_environment_and_is_never_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGMON_TEST_TOKEN", TOKEN)
+    assert HttpSettings(token_env="ECGMON_TEST_TOKEN").token() == TOKEN.encode()  # noqa: S106 - its name
+    assert HttpSettings().token() is None
+    file = tmp_path / "token"
+    for settings in (HttpSettings(token_file=str(file)), HttpSettings(token_env="ECGMON_UNSET")):  # noqa: S106
+        with pytest.raises(
+            EcgmonError, match=r"token: the token cannot be read|ECGMON_UNSET: the token must"
+        ):
+            settings.token()
+    file.write_text("s3cret\n")
+    with pytest.raises(EcgmonError, match="must have 16 characters") as caught:
+        HttpSettings(token_file=str(file)).token()
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="give one of them"):
+        convert({"token_file": "a", "token_env": "b"}, HttpSettings, where="x")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /good HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /good HTTP/1.1\r\n" + b"X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 900 + b"\r\n",
+        b"GET /good HTTP/1.1\r\n" + b"X: a\r\n" * 200 + b"\r\n",
+    ],
+)
+def test_a_request_that_is_too_large_is_refused(server: HttpServer, request_: bytes) -> None:
+    with socket.create_connection(server.address, timeout=5) as client:
+        with contextlib.suppress(OSError):  # it may hang up before it heard all
+            client.sendall(request_)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := client.recv(65536):
+                answer += part
+    assert b"200 OK" not in answer
+    assert answer == b"" or any(code in answer for code in (b"400", b"414", b"431"))
+    assert ask(server, "GET", "/good") == (200, b'{"a":1}\n')
+
+
 def test_a_port_that_is_taken_is_one_clear_error(server: HttpServer) -> None:
     with pytest.raises(EcgmonError, match=r"cannot listen on 127\.0\.0\.1:\d+ .*set http\.port"):
         HttpServer(HttpSettings(port=server.address[1]), {}).start()
@@ -172,3 +274,28 @@ def test_a_loop_that_stalls_is_no_longer_alive(health: Health) -> None:
     status, parts = read(health.alive())
     assert status == 503
     assert parts["status"] == "stalled"
+
+
+class Busy(MemorySource):
+    """A source whose queue may overflow."""
+
+    lost = 0
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        return {"dropped": {"queue-full": self.lost, "retained": 7}}
+
+
+def test_shedding_is_shown_while_it_lasts_and_counted_for_good() -> None:
+    now = [100.0]
+    source = Busy([])
+    health = Health(ModelRef(name="m", hash="h"), source, {"memory": MemorySink()}, lambda: now[0], 30.0)
+    health.beat()
+    status, parts = read(health.ready())
+    assert (status, parts["shedding"]) == (200, {"now": False, "chunks": 0, "alerts": 0})
+    source.lost = 5
+    now[0] += 2.0
+    health.beat()
+    status, parts = read(health.ready())
+    assert (status, parts["shedding"]) == (200, {"now": True, "chunks": 5, "alerts": 0})
+    now[0] += 11.0
+    assert read(health.ready())[1]["shedding"] == {"now": False, "chunks": 5, "alerts": 0}

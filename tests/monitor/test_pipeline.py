@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import Alert, Beat, Chunk, Score
 from ecgmon.errors import DataError
 from ecgmon.monitor.batcher import BatchSettings
@@ -17,6 +18,7 @@ from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.offline import Recorder, StreamResult
 from ecgmon.monitor.pipeline import Pipeline, PipelineSettings, Scorer
+from ecgmon.monitor.policies import AlertSettings
 from ecgmon.sinks.memory import MemorySink
 
 Ward = Callable[..., list[Chunk]]
@@ -329,3 +331,48 @@ def test_missing_samples_and_a_constant_signal_are_quality_not_errors(
     assert value(metrics, "ecgmon_signal_not_good_seconds_total", reason="flat") >= 15
     (raised,) = [a for a in sink.alerts if a.kind == "lead-off" and a.state == "raised"]
     assert 1.7e9 + 39 <= raised.onset <= raised.time <= 1.7e9 + 46
+
+
+def test_other_settings_while_running_lose_no_stream_and_no_standing_alert(
+    ward: Ward, new_scorer: NewScorer
+) -> None:
+    chunks = ward(streams=3, seconds=120.0, rates=SICK)
+    brief = AlertSettings(anomalous_beats=EpisodeSettings(clear_beats=4))
+    _, undisturbed, _ = play(chunks, new_scorer(), alerts=brief)
+    sink, metrics = MemorySink(), Metrics()
+    pipeline = Pipeline(new_scorer(), PipelineSettings(alerts=brief), [sink], [metrics], Clock())
+    half = len(chunks) // 2
+    for chunk in chunks[:half]:
+        pipeline.feed(chunk)
+    before = list(sink.alerts)
+    pipeline.configure(
+        PipelineSettings(
+            alerts=AlertSettings(anomalous_beats=EpisodeSettings(raise_beats=1, of_beats=1, clear_beats=4)),
+            batch=BatchSettings(size=7), max_streams=2, idle_seconds=5.0, state_seconds=1.0,
+        )
+    )  # fmt: skip
+    assert pipeline.streams == 3
+    for chunk in chunks[half:]:
+        pipeline.feed(chunk)
+    pipeline.flush()
+    assert before == undisturbed.alerts[: len(before)]
+    assert value(metrics, "ecgmon_beats_total") > 300
+    assert value(metrics, "ecgmon_stream_restarts_total", reason="long-gap") == 0
+    raised = {a.id: a for a in sink.alerts if a.state == "raised"}
+    assert raised.keys() == {a.id for a in sink.alerts if a.state == "cleared"}
+    odd = [a for a in undisturbed.alerts if a.kind == "anomalous-beats"]
+    assert {a.beats >= 3 for a in odd} == {True}
+    assert any(a.beats == 1 for a in raised.values() if a.kind == "anomalous-beats")
+
+
+def test_the_same_settings_again_change_nothing(ward: Ward, new_scorer: NewScorer) -> None:
+    chunks = ward(streams=2, rates=SICK)
+    sink = MemorySink()
+    pipeline = Pipeline(new_scorer(), PipelineSettings(), [sink], [], Clock())
+    for chunk in chunks:
+        pipeline.configure(PipelineSettings())
+        pipeline.feed(chunk)
+    pipeline.flush()
+    _, undisturbed, _ = play(chunks, new_scorer())
+    assert [(a.id, a.state) for a in sink.alerts] == [(a.id, a.state) for a in undisturbed.alerts]
+    assert sink.alerts

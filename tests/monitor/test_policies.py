@@ -233,3 +233,47 @@ def test_an_alert_is_plain_json() -> None:
     (raised,) = play(alerts(), "xxx")
     decoded = msgspec.json.decode(msgspec.json.encode(raised), type=Alert)
     assert decoded == raised
+
+
+def limits(**keys: object) -> AlertSettings:
+    return msgspec.structs.replace(EIGHT, **keys)
+
+
+def test_new_limits_of_odd_beats_hold_at_once_where_nothing_stands() -> None:
+    stream = alerts()
+    assert play(stream, "xx..") == []
+    stream.configure(limits(anomalous_beats=EpisodeSettings(raise_beats=2, of_beats=4)))
+    raised = play(stream, "x.x", start=4.0)
+    assert [a.state for a in raised] == ["raised"]
+    assert raised[0].onset == pytest.approx(EPOCH + 4.0)
+
+
+def test_an_alert_that_stands_ends_by_the_limits_that_raised_it() -> None:
+    stream = alerts()
+    (raised,) = play(stream, "xxx")
+    stream.configure(limits(anomalous_beats=EpisodeSettings(raise_beats=1, of_beats=1, clear_beats=2)))
+    assert stream.standing["anomalous-beats"] is raised
+    (cleared,) = play(stream, "........", start=2.4)
+    assert (cleared.id, cleared.state) == (raised.id, "cleared")
+    assert cleared.time == pytest.approx(EPOCH + 2.4 + 7 * 0.8 + 1.5)
+    seconds(stream, ".", 19)
+    again = play(stream, "x..", start=20.0)
+    assert [a.state for a in again] == ["raised", "cleared"]
+
+
+def test_the_same_limits_again_forget_no_beat() -> None:
+    stream = alerts()
+    assert play(stream, "xx.") == []
+    stream.configure(limits())
+    assert [a.state for a in play(stream, "x", start=2.4)] == ["raised"]
+
+
+def test_new_limits_wait_until_nothing_stands() -> None:
+    stream = alerts()
+    (raised,) = play(stream, "xxx")
+    stream.configure(limits(anomalous_beats=EpisodeSettings(raise_beats=1, of_beats=1)))
+    assert stream.settings == EIGHT
+    play(stream, "........", start=2.4)
+    seconds(stream, ".", 10)
+    assert stream.settings.anomalous_beats.raise_beats == 1
+    assert raised.kind not in stream.standing

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgmon.errors import ConfigError
-from ecgmon.monitor.settings import ServeSettings, load, make_sinks, make_source, warnings
+from ecgmon.monitor.settings import load, make_sinks, make_source
 from ecgmon.sinks.mqtt import MqttSink
 from ecgmon.sources.mqtt import MqttSettings
 from ecgmon.sources.simulator import SimulatorSettings
@@ -85,40 +85,3 @@ def test_state_dir_cannot_serve_two_mqtt_sinks(tmp_path: Path) -> None:
     text = f"source: {{type: simulator}}\nsinks: [{{type: mqtt}}, {{type: mqtt}}]\nstate_dir: {tmp_path}\n"
     with pytest.raises(ConfigError, match="give each its own state_directory"):
         load(write(tmp_path, text))
-
-
-def settings(tmp_path: Path, url: str, more: str = "") -> ServeSettings:
-    return load(
-        write(
-            tmp_path, f"source: {{type: mqtt, broker: {{url: '{url}'{more}}}}}\nsinks: [{{type: console}}]\n"
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    "url", ["mqtt://127.0.0.1:1883", "mqtt://localhost", "mqtts://user:x@ward.example:8883"]
-)
-def test_a_local_or_protected_broker_needs_no_warning(tmp_path: Path, url: str) -> None:
-    assert warnings(settings(tmp_path, url)) == []
-
-
-def test_a_plaintext_anonymous_broker_elsewhere_is_warned_of_twice(tmp_path: Path) -> None:
-    plaintext, anonymous = warnings(settings(tmp_path, "mqtt://ward.example"))
-    assert "source: " in plaintext
-    assert "plaintext" in plaintext
-    assert "lets anyone in" in anonymous
-
-
-def test_certificates_that_nobody_checks_are_warned_of(tmp_path: Path) -> None:
-    (found,) = warnings(settings(tmp_path, "mqtts://u:p@ward.example", ", tls: {verify: false}"))
-    assert "tls.verify is off" in found
-
-
-def test_metrics_for_everyone_are_warned_of(tmp_path: Path) -> None:
-    (found,) = warnings(load(write(tmp_path, MINIMAL + "http: {host: 0.0.0.0}\n")))
-    assert "0.0.0.0 can be reached from outside" in found
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_metrics_for_this_machine_need_no_warning(tmp_path: Path, host: str) -> None:
-    assert warnings(load(write(tmp_path, MINIMAL + f"http: {{host: '{host}'}}\n"))) == []

@@ -46,9 +46,15 @@ class Watch:
 
     def __init__(self, settings: AlertSettings) -> None:
         self.line = Line(settings.lead_off.quiet_mv)
+        self._silence = SilenceWatch(self.line)
+        self.renew(settings)
+
+    def renew(self, settings: AlertSettings) -> None:
+        """Other limits; to be called while nothing stands. What the line did and when the heart last beat is
+        still known, what was counted so far is not."""
+        self.line.quiet_mv = settings.lead_off.quiet_mv
         self.lost = StreamLost(settings.stream_lost)
-        line = self.line
-        silence = SilenceWatch(line)
+        line, silence = self.line, self._silence
         lead_off = Condition("lead-off", frozenset({"lead-off"}), settings.lead_off, line)
         asystole = Asystole(settings.asystole, line, silence, lead_off)
         self.policies: list[Policy] = [

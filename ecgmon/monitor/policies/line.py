@@ -66,7 +66,7 @@ class Line:
     """
 
     def __init__(self, quiet_mv: float) -> None:
-        self._quiet = quiet_mv
+        self.quiet_mv = quiet_mv
         self._sizes: deque[float] = deque(maxlen=USUAL_BEATS)
         self._usual = 0.0
         self._last = -math.inf
@@ -105,7 +105,7 @@ class Line:
 
     def _judge(self, quality: Quality) -> Signal:
         for extent in quality.extents:
-            self._rest = self._rest + 1 if extent < self._quiet else 0
+            self._rest = self._rest + 1 if extent < self.quiet_mv else 0
         if quality.missing or not quality.extents:
             self._rest = 0
         if quality.missing:
