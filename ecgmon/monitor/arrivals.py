@@ -73,6 +73,11 @@ class Arrivals:
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
 
+    @property
+    def due(self) -> float:
+        """UTC time at which the next chunk should begin, s."""
+        return self._due
+
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         verdict = self._judge(chunk)

@@ -35,6 +35,8 @@ class Health:
         self._last: float | None = None
         self.draining = False
         """Set when the service shuts down: no longer ready, still alive."""
+        self.durable: Callable[[], bool] | None = None
+        """Whether the streams are on disk, where that was asked for: shown, but no reason not to be ready."""
 
     def beat(self) -> None:
         """The loop went round."""
@@ -65,6 +67,7 @@ class Health:
             "model": {"ok": True, "name": self._model.name, "hash": self._model.hash},
             "pipeline": pipeline,
             "sinks": {"ok": sinks_ok, **sinks},
+            **({} if self.durable is None else {"state": {"durable": self.durable()}}),
         }
         return json_page(parts, _status(ok))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,10 @@ from ecgmon.config import Settings
 from ecgmon.config import load as load_settings
 from ecgmon.model.devices import Device
 from ecgmon.monitor.http import HttpSettings
-from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.monitor.keeper import Keeper
+from ecgmon.monitor.kept import terms_of
+from ecgmon.monitor.pipeline import PipelineSettings, Scorer
+from ecgmon.monitor.statefile import STATE_FILE
 from ecgmon.sinks.base import Sink
 from ecgmon.sinks.console import ConsoleSettings, ConsoleSink
 from ecgmon.sinks.jsonl import JsonlSettings, JsonlSink
@@ -59,8 +63,14 @@ class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
     http: HttpSettings = HttpSettings()
     embedded_broker: EmbeddedBrokerSettings | None = None
     state_dir: (
-        Annotated[str, Meta(min_length=1, description="where undelivered alerts survive a restart")] | None
+        Annotated[
+            str, Meta(min_length=1, description="where streams and undelivered alerts survive a restart")
+        ]
+        | None
     ) = None
+    checkpoint_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="a stream is written whole after so much signal, s")
+    ] = 20.0
     logging: LoggingSettings = LoggingSettings()
     exit_when_done: Annotated[bool, Meta(description="a finite source that ends, ends the service")] = True
     shutdown_seconds: Annotated[float, Meta(ge=0, le=600, description="time to drain, s")] = 10.0
@@ -100,6 +110,14 @@ def make_sinks(settings: ServeSettings) -> dict[str, Sink]:
     return sinks
 
 
+def make_keeper(settings: ServeSettings, scorer: Scorer, clock: Callable[[], float]) -> Keeper | None:
+    """What keeps the streams in ``state_dir``; ``EcgmonError`` when it cannot be used."""
+    if settings.state_dir is None:
+        return None
+    terms = terms_of(scorer.model_ref.hash, settings.lead, scorer.layout, settings.alerts)
+    return Keeper(Path(settings.state_dir) / STATE_FILE, terms, settings.checkpoint_seconds, clock)
+
+
 def _sink(settings: SinkSettings, state_dir: str | None) -> tuple[str, Sink]:
     match settings:
         case MqttSinkSettings() as mqtt:
@@ -131,7 +149,16 @@ def warnings(settings: ServeSettings) -> list[str]:
     if settings.state_dir is None and any(
         isinstance(sink, MqttSinkSettings) and sink.state_directory is None for sink in settings.sinks
     ):
-        found.append("state_dir is not set: alerts that the broker has not taken are lost when we stop")
+        found.append(
+            "state_dir is not set: alerts that the broker has not taken are lost when we stop, and every "
+            "stream is learned anew"
+        )
+    elif (
+        settings.state_dir is not None
+        and isinstance(settings.source, MqttSettings)
+        and not (settings.source.persistent_session and settings.source.qos)
+    ):
+        found.append("source: without persistent_session and qos 1, what is sent while we are away is lost")
     return found
 
 
