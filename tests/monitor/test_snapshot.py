@@ -25,9 +25,10 @@ ARRAYS = hnp.arrays(
     hnp.array_shapes(min_dims=1, max_dims=2, min_side=0, max_side=5),
 )
 ATOMS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text() | st.binary()
+KEYS = st.text().filter(lambda key: key != "~")
 VALUES = st.recursive(
     ATOMS,
-    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text().filter(lambda key: key != "~"), inner)
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(KEYS, inner)
     | st.lists(inner, max_size=3).map(lambda items: deque(items, maxlen=3)),
     max_leaves=12,
 )  # fmt: skip
