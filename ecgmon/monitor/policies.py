@@ -61,7 +61,12 @@ class Change:
 
 
 class Policy(Protocol):
-    """One kind of alert of one stream."""
+    """One kind of alert of one stream.
+
+    Where streams are kept on disk, a policy is saved and restored with its stream by
+    :mod:`ecgmon.monitor.snapshot`. One whose attributes are plain values, or components of such, needs
+    nothing for it; any other has ``save`` and ``restore``, see :class:`ecgmon.monitor.snapshot.Saveable`.
+    """
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
         """The next beat; ``score`` is None when it was not good enough to be scored."""

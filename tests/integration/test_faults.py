@@ -8,6 +8,7 @@ The alerts delivered must be those of an undisturbed run, by id. Short here; the
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -51,8 +52,8 @@ READY_SECONDS = 5.0
 
 Fault = Literal["none", "daemon", "broker", "broker-kill"]
 FAULTS: Final[tuple[Fault, ...]] = ("none", "daemon", "broker", "broker-kill")
-"""What is done to whom: SIGKILL to the daemon; SIGTERM to the broker, which then saves what it holds; SIGKILL to
-the broker, which may forget the last messages that it had acknowledged: those then show as gaps."""
+"""What is done to whom: SIGKILL to the daemon; SIGTERM to the broker, which then saves what it holds; SIGKILL
+to the broker, which may forget the last messages that it had acknowledged: those then show as gaps."""
 
 
 class Broker(Protocol):
@@ -350,7 +351,8 @@ def table(plan: Plan, outcomes: dict[Fault, Outcome]) -> str:
 
 
 def main() -> int:
-    from conftest import mosquitto_or_skip
+    # As a script this folder is on the path.
+    mosquitto_or_skip = importlib.import_module("conftest").mosquitto_or_skip
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="50 streams, 10 kills of the daemon")
