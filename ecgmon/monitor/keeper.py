@@ -55,6 +55,10 @@ RETRY_SECONDS: Final = 5.0
 """After a failure the disk is left alone for so long."""
 
 
+MISTAKES: Final = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
+"""What saving something raises that cannot be saved: ours, and no reason to end."""
+
+
 class Keeper:
     """Between pipeline and :class:`StateFile`, on the compute thread.
 
@@ -129,11 +133,14 @@ class Keeper:
         try:
             if self.durable or everything or now >= self._retry_at:
                 self._commit(done, streams, everything=everything)
-        except (*DISK_ERRORS, EcgmonError) as error:
+        except (*DISK_ERRORS, EcgmonError, *MISTAKES) as error:
             self._lose(error, len(streams), now)
         acks, self._acks = self._acks, []
         for ack in acks:
-            ack()
+            try:
+                ack()
+            except Exception as error:  # noqa: BLE001 - the broker sends it again, and it is a repeat
+                self._sparse.warning("acknowledge", "a chunk could not be acknowledged: %r", error)
 
     def close(self) -> None:
         self._file.close()
@@ -219,11 +226,11 @@ class Keeper:
             log.warning("%s can be used again: %d streams are on disk", self._path, len(at_rest))
 
     def _whole(self, state: StreamState) -> Change:
-        """The row of a stream; one that cannot be saved is a mistake of ours, and no reason to end."""
+        """The row of a stream."""
         self._seconds[state.name] = 0.0
         try:
             row = whole(state, self._terms, self._wall())
-        except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        except MISTAKES as error:
             text = "stream %s cannot be kept: %r; a restart would learn it anew"
             self._sparse.warning("unsaved", text, state.name, error, trace=True)
             self.stats["errors"] += 1

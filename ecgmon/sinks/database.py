@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,7 +77,9 @@ def connect(name: str, design: Design) -> sqlite3.Connection:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, design.version}:
             raise OtherVersionError(f"it has version {version}, this program writes {design.version}")
-        database.executescript(f"{design.schema}; PRAGMA user_version = {design.version}")
+        database.executescript(design.schema)
+        if not version:  # or it would be written each time, and a full disk could not be read
+            database.execute(f"PRAGMA user_version = {design.version}")
     except sqlite3.Error:
         database.close()
         raise
@@ -93,7 +96,8 @@ def _use(path: Path, design: Design) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # private from the start; -wal takes its mode
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    path.chmod(0o600)
+    if stat.S_IMODE(path.stat().st_mode) != 0o600:
+        path.chmod(0o600)
     database = connect(str(path), design)
     try:
         if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":

@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -44,7 +45,9 @@ BRIEF = {"anomalous_beats": {"clear_beats": 8, "clear_seconds": 15.0}}
 """Alerts that end soon, so that there are many."""
 
 QUEUES = "max_queued_messages 0\nmax_inflight_messages 1000\n"
-"""A ward's broker keeps what comes while we are away."""
+LAZY = QUEUES + "autosave_interval 3600\nautosave_on_changes false\n"
+"""A ward's broker keeps what comes while we are away. A lazy one writes it down when it is stopped: with
+thousands of messages waiting Mosquitto does little else than saving when it has to do so at each change."""
 
 PAUSES = {"reconnect_min_seconds": 0.1, "reconnect_max_seconds": 0.5}
 
@@ -83,6 +86,7 @@ class Plan:
 class Outcome:
     """What came of a run."""
 
+    kills: int = 0
     alerts: list[tuple[str, str, str]] = field(default_factory=list)
     """(stream, id, state), repeats and all."""
     ready: list[float] = field(default_factory=list)
@@ -280,6 +284,7 @@ def _harm(plan: Plan, fault: Fault, broker: Broker, daemon: Daemon, outcome: Out
     began, length = time.monotonic(), plan.seconds / plan.speed
     for at in sorted(moments.uniform(0.02, 0.95) * length for _ in range(plan.kills)):
         time.sleep(max(0.0, began + at - time.monotonic()))
+        outcome.kills += 1
         if fault == "daemon":
             daemon.end(signal.SIGKILL)
             outcome.ready.append(daemon.start())
@@ -320,7 +325,7 @@ def test_the_same_alerts_come_of_a_ward_whose_daemon_or_broker_is_killed(
     for fault in FAULTS[:3]:
         folder = tmp_path / fault
         folder.mkdir()
-        outcomes[fault] = watch(plan, fault, new_mosquitto(fault, QUEUES), folder)
+        outcomes[fault] = watch(plan, fault, new_mosquitto(fault, LAZY), folder)
     compare(outcomes["none"], outcomes["daemon"])
     compare(outcomes["none"], outcomes["broker"])
     assert outcomes["daemon"].restored == [6, 6]
@@ -330,22 +335,65 @@ def test_the_same_alerts_come_of_a_ward_whose_daemon_or_broker_is_killed(
     assert min(again) < max(READY_SECONDS, 3 * fresh)  # the machine may be busy with other tests
 
 
+def test_a_full_disk_stops_nothing_and_is_used_again_when_there_is_room(
+    new_mosquitto: Callable[[str, str], Broker], mitdb: Path, tmp_path: Path
+) -> None:
+    """The kernel refuses the daemon to make files longer: what is left of a full disk, without being root."""
+    plan = Plan(mitdb, streams=3, seconds=1200.0, speed=40.0, kills=0)
+    broker = new_mosquitto("full", LAZY)
+    devices, daemon = Devices(plan, broker.url), Daemon(tmp_path, broker.url, plan.streams)
+
+    def wait(name: str, value: float) -> None:
+        until = time.monotonic() + 30
+        while daemon.metric(name) != value:
+            assert time.monotonic() < until, f"{name} is not {value}\n{daemon.log.read_text()}"
+            time.sleep(0.1)
+
+    try:
+        daemon.start()
+        assert daemon.process is not None
+        pid = daemon.process.pid
+        devices.start()
+        wait("ecgmon_streams", plan.streams)
+        room = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (20_000, room[1]))
+        wait("ecgmon_state_durable", 0.0)
+        before = daemon.metric("ecgmon_chunks_total")
+        assert daemon.metric("ecgmon_state_errors_total") > 0
+        assert daemon.page("/readyz")[0] == 200
+        assert json.loads(daemon.page("/readyz")[1])["state"] == {"durable": False}
+        wait("ecgmon_queue_depth", 0.0)
+        time.sleep(1.0)
+        assert daemon.metric("ecgmon_chunks_total") > before + 20
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, room)
+        wait("ecgmon_state_durable", 1.0)
+        daemon.end(signal.SIGKILL)
+        daemon.start()
+        assert daemon.metric("ecgmon_state_restored_streams") == plan.streams
+    finally:
+        daemon.end(signal.SIGKILL)
+    text = daemon.log.read_text()
+    assert text.count("monitoring goes on, but until it can be used again a restart would miss") == 1
+    assert "can be used again: " in text
+    assert "Traceback" not in text
+
+
 def table(plan: Plan, outcomes: dict[Fault, Outcome]) -> str:
     """What the long form prints."""
     reference = outcomes["none"].ids
-    title = "{} streams, {:g} s of MIT-BIH at {:g}x; {} kills, seed {}"
-    form = "{:8} {:>7} {:>6} {:>5} {:>9} {:>8} {:>5} {:>9} {:>9} {:>16} {:>6}".format
+    title = "{} streams, {:g} s of MIT-BIH at {:g}x, seed {}"
+    form = "{:11} {:>5} {:>7} {:>6} {:>5} {:>9} {:>8} {:>5} {:>9} {:>9} {:>16} {:>6}".format
     lines = [
-        title.format(plan.streams, plan.seconds, plan.speed, plan.kills, plan.seed),
-        form("fault", "chunks", "alerts", "lost", "invented", "repeats", "gaps", "restarts", "restored",
-             "ready, median s", "worst"),
+        title.format(plan.streams, plan.seconds, plan.speed, plan.seed),
+        form("fault", "kills", "chunks", "alerts", "lost", "invented", "repeats", "gaps", "restarts",
+             "restored", "ready, median s", "worst"),
     ]  # fmt: skip
     for fault, o in outcomes.items():
         ready = sorted(o.ready[1:]) or o.ready
         lost, invented = len(reference - o.ids), len(o.ids - reference)
         restored = f"{min(o.restored)}/{plan.streams}" if o.restored else "-"
         times = f"{ready[len(ready) // 2]:.1f}", f"{ready[-1]:.1f}"
-        lines.append(form(fault, o.messages, len(o.ids), lost, invented, o.repeats, round(o.gaps),
+        lines.append(form(fault, o.kills, o.messages, len(o.ids), lost, invented, o.repeats, round(o.gaps),
                           round(o.restarts), restored, *times))  # fmt: skip
     return "\n".join(lines)
 
@@ -377,7 +425,7 @@ def main() -> int:
             folder = Path(name)
             (folder / "mosquitto").mkdir()
             broker = mosquitto_or_skip(folder / "mosquitto")
-            broker.configure(QUEUES)
+            broker.configure(QUEUES if fault == "broker-kill" else LAZY)
             broker.start()
             try:
                 outcomes[fault] = watch(plan, fault, broker, folder)
