@@ -228,7 +228,7 @@ def _requested(bundle: Bundle, scorer: Scorer, asked: float | None) -> Requested
     per_hour = asked if asked is not None or info is None else info.requested
     return Requested(
         threshold=scorer.beat_threshold,
-        false_positive_rate=None if per_hour is None else scorer.beat_threshold,
+        false_positive_rate=None if info is None or info.requested is None else scorer.beat_threshold,
         alert_threshold=scorer.threshold,
         false_alerts_per_hour=per_hour,
     )

@@ -125,7 +125,7 @@ class CrossValidation:
                 {
                     "hash": bundle.hash,
                     "threshold": bundle.metadata.calibration.threshold,
-                    "beat_threshold": bundle.metadata.calibration.beat_threshold,
+                    "beat_threshold": bundle.metadata.calibration.odd_at,
                     "epochs": bundle.metadata.training.epochs,
                     "train": bundle.metadata.data.train,
                     "validation": bundle.metadata.data.validation,

@@ -160,7 +160,8 @@ def _row(beat: Beat, score: Score | None) -> dict[str, Any]:
     return {
         "index": beat.index, "t": round(beat.r, 4), "rr": _known(beat.rr), "good": beat.good,
         "score": None if score is None else score.score, "p_value": None if score is None else score.p_value,
-        "odd": None if score is None else score.odd, "parts": None if score is None else score.parts,
+        "odd": None if score is None else score.odd, "alarming": None if score is None else score.alarming,
+        "parts": None if score is None else score.parts,
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def calibration_lines(info: CalibrationInfo | None) -> list[str]:
     over = f", {info.hours:.1f} h" if info.hours else ""
     # The threshold of the best F-beta was chosen without regard to any rate.
     chosen = "of the best F-beta;" if info.requested is None else f"for {info.requested:.3g} {info.unit},"
-    odd = f"beats are odd at p <= {info.beat_threshold:.3g}, alerts raised at " if info.unit == ALERTS else ""
+    odd = f"beats are odd at p <= {info.odd_at:.3g}, alerts raised at " if info.unit == ALERTS else ""
     lines = [
         f"calibrated by {info.method} on {of}{info.beats} normal beats{over}",
         f"{odd}threshold p <= {info.threshold:.3g} {chosen} here {info.realised:.3g}"

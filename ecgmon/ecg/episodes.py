@@ -13,12 +13,13 @@ The rule, beat by beat:
    whether or not beats arrive (a lead that falls off must not leave an alert standing for ever).
 4. ``run_beats`` (3) odd beats in a row at ``run_rate`` (100/min) or faster are a *run*, which is the usual
    definition of one of ventricular tachycardia, and make an episode *critical*. A run while an episode stands
-   that is not critical ends it, before the run, and raises another: the worst must not pass unheard because
-   something lesser was called out before.
-5. For ``refractory_seconds`` after clearing nothing is raised. Odd beats are counted meanwhile: what goes on
-   is raised by the first odd beat after the pause.
+   ends it and raises another, unless it is critical itself and had a run in the ``clear_seconds`` before: a
+   run must not pass unheard because something lesser was called out, or a run of long ago. The new one begins
+   with the run, the old one ends with the last odd beat before this one: they share the run's first beats.
+5. For ``refractory_seconds`` after clearing nothing is raised but for a run. Odd beats are counted meanwhile:
+   what goes on is raised by the first odd beat after the pause.
 
-Only beats with a score are fed: one that was too noisy to be scored is neither odd nor calm.
+A beat without a score, too noisy for one, is neither odd nor calm; but it ends a run.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class EpisodeRule:
         code = _step(self._state, self._ring, self._rule, t, odd)
         if code == _WORSENED:
             events.append(self._event(_CLEARED))
-            _begin_run(self._state)
+            _begin_run(self._state, t)
             code = _RAISED
         if code != _NOTHING:
             events.append(self._event(code))
@@ -118,6 +119,10 @@ class EpisodeRule:
     def tick(self, t: float) -> list[Event]:
         """Time goes on to ``t`` (s) without a beat: clears an episode whose ``clear_seconds`` ran out."""
         return [self._event(_CLEARED)] if _expire(self._state, self._ring, self._rule, t) else []
+
+    def unknown(self) -> None:
+        """A beat that was not scored: no run goes on over it."""
+        _break_run(self._state)
 
     def reset(self) -> None:
         """Forget everything, as for a new stream; an active episode is not reported as cleared."""
@@ -135,21 +140,26 @@ class EpisodeRule:
         )
 
 
-def count_episodes(t: ArrayLike, odd: ArrayLike, settings: EpisodeSettings | None = None) -> Episodes:
-    """Run the rule over one stream's scored beats at once.
+def count_episodes(
+    t: ArrayLike, odd: ArrayLike, settings: EpisodeSettings | None = None, scored: ArrayLike | None = None
+) -> Episodes:
+    """Run the rule over one stream's beats at once.
 
-    ``t`` [n] are the R-peaks' times in s, in order; ``odd`` [n] says which beats are odd. A hundred thousand
-    beats take a few milliseconds: calibration can try many thresholds. Raises :class:`ValueError` when
-    the shapes differ or time runs backwards.
+    ``t`` [n] are the R-peaks' times in s, in order; ``odd`` [n] says which beats are odd, ``scored`` [n]
+    which have a score (None: all). A hundred thousand beats take a few milliseconds: calibration can try
+    many thresholds. Raises :class:`ValueError` when the shapes differ or time runs backwards.
     """
     times = np.ascontiguousarray(t, dtype=np.float64)
     flags = np.ascontiguousarray(odd, dtype=np.bool_)
-    if times.ndim != 1 or times.shape != flags.shape:
-        raise ValueError(f"t and odd must both have shape [n], not {times.shape} and {flags.shape}")
+    known = np.ascontiguousarray(np.ones(times.shape) if scored is None else scored, dtype=np.bool_)
+    if times.ndim != 1 or not times.shape == flags.shape == known.shape:
+        raise ValueError(
+            f"t, odd and scored must all have shape [n], not {times.shape}, {flags.shape} and {known.shape}"
+        )
     if times.size and not (np.isfinite(times).all() and (np.diff(times) >= 0).all()):
         raise ValueError("t must be finite and must not decrease")
     found = np.empty((4, times.size), np.float64)
-    m = _run(times, flags, _rule(settings or EpisodeSettings()), found)
+    m = _run(times, flags, known, _rule(settings or EpisodeSettings()), found)
     onset, end, raised, odd_beats = found[:, :m].copy()
     return Episodes(onset, end, raised.astype(np.int64), odd_beats.astype(np.int64))
 
@@ -169,10 +179,9 @@ _DECIDED: Final = 8
 _CRITICAL: Final = 9
 _RUN: Final = 10
 _RUN_ONSET: Final = 11
-_LAST_BEFORE_RUN: Final = 12
-_LAST_SEEN: Final = 13
-_WAS_ODD: Final = 14
-_SIZE: Final = 15
+_WAS_ODD: Final = 12
+_LAST_RUN: Final = 13
+_SIZE: Final = 14
 
 _NOTHING: Final = 0
 _RAISED: Final = 1
@@ -208,7 +217,7 @@ def _rule(settings: EpisodeSettings) -> _Rule:
 def _fresh(rule: _Rule) -> tuple[FloatArray, FloatArray]:
     """State and ring of a stream that has no beats yet."""
     state = np.zeros(_SIZE)
-    state[_LAST_BEAT] = state[_CLEARED_AT] = -np.inf
+    state[_LAST_BEAT] = state[_CLEARED_AT] = state[_LAST_RUN] = -np.inf
     return state, np.full(rule.of_beats, np.nan)
 
 
@@ -230,14 +239,22 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
     if t - s[_LAST_BEAT] > rule.gap_seconds:
         ring[:] = np.nan
         s[_CALM] = 0.0
+        _break_run(s)
     _follow_run(s, rule, t, odd)
     s[_LAST_BEAT] = t
     ring[int(s[_SEEN]) % rule.of_beats] = t if odd else np.nan
     s[_SEEN] += 1.0
+    changed = _go_on(s, ring, rule, t, odd) if s[_ACTIVE] != 0.0 else _raise(s, ring, rule, t, odd)
+    if s[_RUN] >= rule.run_beats:
+        s[_LAST_RUN] = t
+    return changed
 
-    if s[_ACTIVE] != 0.0:
-        return _go_on(s, ring, rule, t, odd)
-    if not odd or t - s[_CLEARED_AT] < rule.refractory_seconds:
+
+@compiled
+def _raise(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> int:
+    """Take one beat while no episode stands."""
+    run = s[_RUN] >= rule.run_beats
+    if not odd or (t - s[_CLEARED_AT] < rule.refractory_seconds and not run):
         return _NOTHING
     count = 0
     onset = t
@@ -252,22 +269,18 @@ def _step(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> 
     s[_LAST_ODD] = s[_DECIDED] = t
     s[_COUNT] = count
     s[_CALM] = 0.0
-    s[_CRITICAL] = 1.0 if s[_RUN] >= rule.run_beats else 0.0
+    s[_CRITICAL] = 1.0 if run or s[_LAST_RUN] >= onset else 0.0
     return _RAISED
 
 
 @compiled
 def _go_on(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) -> int:
     """Take one beat while an episode stands."""
-    run = s[_RUN] >= rule.run_beats
-    if odd and run and s[_CRITICAL] == 0.0 and s[_RUN_ONSET] > s[_ONSET]:
-        # What stands ends before the run; see _begin_run.
-        s[_LAST_ODD] = s[_LAST_BEFORE_RUN]
-        s[_COUNT] -= s[_RUN] - 1.0
-        s[_DECIDED] = t
-        return _WORSENED
     if odd:
-        s[_CRITICAL] = max(s[_CRITICAL], 1.0 if run else 0.0)
+        news = s[_CRITICAL] == 0.0 or s[_RUN_ONSET] - s[_LAST_RUN] > rule.clear_seconds
+        if s[_RUN] == rule.run_beats and news:
+            s[_DECIDED] = t
+            return _WORSENED  # see _begin_run
         s[_LAST_ODD] = t
         s[_COUNT] += 1.0
         s[_CALM] = 0.0
@@ -285,40 +298,48 @@ def _go_on(s: FloatArray, ring: FloatArray, rule: _Rule, t: float, odd: bool) ->
 def _follow_run(s: FloatArray, rule: _Rule, t: float, odd: bool) -> None:
     """Count the odd beats that follow each other fast enough."""
     if not odd:
-        s[_RUN] = s[_WAS_ODD] = 0.0
+        _break_run(s)
         return
     if s[_WAS_ODD] != 0.0 and t - s[_LAST_BEAT] <= rule.run_interval:
         s[_RUN] += 1.0
     else:
         s[_RUN] = 1.0
         s[_RUN_ONSET] = t
-        s[_LAST_BEFORE_RUN] = s[_LAST_SEEN]
-    s[_LAST_SEEN] = t
     s[_WAS_ODD] = 1.0
 
 
 @compiled
-def _begin_run(s: FloatArray) -> None:
-    """An episode of its own for the run that made the standing one worse."""
-    s[_ONSET] = s[_RUN_ONSET]
-    s[_LAST_ODD] = s[_LAST_BEAT]
+def _break_run(s: FloatArray) -> None:
+    """No run goes on."""
+    s[_RUN] = s[_WAS_ODD] = 0.0
+
+
+@compiled
+def _begin_run(s: FloatArray, t: float) -> None:
+    """An episode of its own for the run that is complete at ``t``. It has another onset than the one before,
+    which may have begun with this very run."""
+    s[_ONSET] = s[_RUN_ONSET] if s[_RUN_ONSET] > s[_ONSET] else t
+    s[_LAST_ODD] = t
     s[_COUNT] = s[_RUN]
     s[_CALM] = 0.0
     s[_CRITICAL] = 1.0
 
 
 @compiled
-def _run(t: FloatArray, odd: NDArray[np.bool_], rule: _Rule, found: FloatArray) -> int:
+def _run(
+    t: FloatArray, odd: NDArray[np.bool_], scored: NDArray[np.bool_], rule: _Rule, found: FloatArray
+) -> int:
     """Fill ``found`` [4, n] with onset, end, index of the raising beat and odd beats; returns how many."""
     s, ring = _fresh(rule)
     m = 0
     for i in range(t.size):
         _expire(s, ring, rule, t[i])
+        if not scored[i]:
+            _break_run(s)
+            continue
         code = _step(s, ring, rule, t[i], odd[i])
         if code == _WORSENED:
-            found[1, m - 1] = s[_LAST_ODD]
-            found[3, m - 1] = s[_COUNT]
-            _begin_run(s)
+            _begin_run(s, t[i])
             code = _RAISED
         if code == _RAISED:
             found[0, m] = s[_ONSET]

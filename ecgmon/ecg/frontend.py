@@ -29,7 +29,7 @@ from ecgmon.ecg.track import PIECE, Track
 from ecgmon.ecg.types import FS, WINDOW, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
-DESIGN: Final = 5
+DESIGN: Final = 6
 """Of the signal path, for :func:`fingerprint`."""
 
 _LONGEST_RR: Final = 10 * FS

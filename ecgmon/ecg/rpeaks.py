@@ -66,9 +66,6 @@ LOST: Final = FS // 2
 OLDEST: Final = 10 * FS
 """No decision reaches further back than this."""
 
-LEAST_HEIGHT: Final = 1e-4
-"""mV: what is lower is arithmetic, not signal."""
-
 ONSET: Final = FS // 10
 """A hump within 0.1 s of the start is half unseen, and no candidate."""
 
@@ -224,7 +221,8 @@ def _finish(s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peak
 
 @compiled
 def _follow_background(value: float, blocked: bool, s: Signal) -> None:
-    """A running median by small steps: it settles where as many samples lie above as below."""
+    """A running median by small steps: it settles where as many samples lie above as below. A flat line is
+    no background; the signal behind it has the one before."""
     s[_BLOCKED] = s[_BLOCKED] + 1.0 if blocked else 0.0
     if s[_BLOCKED] > LOST:
         s[_LAST] = -1.0
@@ -232,7 +230,7 @@ def _follow_background(value: float, blocked: bool, s: Signal) -> None:
         s[_BACKGROUND] = value
     elif value > s[_BACKGROUND]:
         s[_BACKGROUND] *= BACKGROUND_STEP
-    elif not blocked:
+    elif not blocked and value > shapes.LEAST_HEIGHT:
         s[_BACKGROUND] /= BACKGROUND_STEP
 
 
@@ -242,7 +240,7 @@ def _candidate(now: float, s: Signal, recent: Signal, pending: Signal, known: Si
     while learning.
     """
     at, height = s[_TOP_AT], s[_TOP]
-    if not s[_RISING] or height < LEAST_HEIGHT or at - s[_START] < ONSET:
+    if not s[_RISING] or height < shapes.LEAST_HEIGHT or at - s[_START] < ONSET:
         return
     if s[_PENDING] == len(pending):
         _drop_pending(1, s, pending)

@@ -4,10 +4,10 @@ The envelope (:class:`ecgmon.ecg.filters.Envelope`) takes whatever lies in the Q
 complexes of a patient are known, a matched filter sees through noise that hides them from it (North 1943;
 Turin, IRE Trans. Information Theory 6:311, 1960):
 
-shapes    up to ``SHAPES`` running means of the slopes around accepted beats while the stream is quiet, each
-          beat going to the shape that it resembles most (correlation of at least ``ALIKE``) or founding a new
-          one in place of the rarest. A shape counts from ``KNOWN`` beats on: the normal beat, and the ectopic
-          ones that come again and again.
+shapes    up to ``SHAPES`` running means of the slopes around accepted beats while the stream is quiet, or no
+          shape is known yet, each beat going to the shape that it resembles most (correlation of at least
+          ``ALIKE``) or founding a new one in place of the rarest. A shape counts from ``KNOWN`` beats on: the
+          normal beat, and the ectopic ones that come again and again.
 noise     autocorrelation of the slopes wherever the envelope is low, over some seconds; from it, once a
           second, the linear predictor that whitens the noise (Levinson 1946). It tells electrode motion,
           which is slow, from muscle, which is fast, and takes what lies between the beats, T waves too, for
@@ -34,6 +34,9 @@ import numpy as np
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Signal
 from ecgmon.ecg.types import FS
+
+LEAST_HEIGHT: Final = 1e-4
+"""mV: an envelope that is lower is arithmetic, not signal."""
 
 SHAPES: Final = 4
 REACH: Final = 9
@@ -65,7 +68,7 @@ LEAST: Final = 0.3
 LOW: Final = 0.5
 NOISE_RATE: Final = 0.002
 STEADY: Final = 0.01
-SMALL: Final = 1e-15
+SMALL: Final = 1e-30
 """Share of the beats' height below which the envelope is noise; rate of its running means, per sample; white
 noise added, as a share, so that the predictor stays stable; mV^2, against a division by 0."""
 
@@ -118,7 +121,7 @@ def follow_noise(k: int, usual: float, x: Signal) -> float:
     i = k & MASK
     height = x[ENVELOPE + i]
     x[_LOW_SLOPE + i] = 0.0
-    if not x[BLOCKED + i]:
+    if not x[BLOCKED + i] and height > LEAST_HEIGHT:
         if x[_LEVEL] == 0.0:
             x[_LEVEL] = height
         elif height > x[_LEVEL]:
@@ -206,7 +209,7 @@ def _closest(at: int, x: Signal) -> tuple[float, int, int]:
                 slope = x[_SLOPE + ((at + d + j) & MASK)]
                 product += slope * x[i + _SLOPES + _SIDE + j]
                 power += slope * slope
-            correlation = product / np.sqrt(power * own + SMALL)
+            correlation = product / np.sqrt(power * own) if power * own > 0.0 else 0.0
             if correlation > best:
                 best, which, shift = correlation, i, d
     return best, which, shift

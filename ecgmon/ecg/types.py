@@ -104,7 +104,8 @@ class Score:
     odd             ``p_value`` is at or under the threshold of beats: the share of normal ones that may be so
     alarming        it is at or under the threshold of alerts, which several such beats raise; then also odd
     parts           what made it odd: ``pre_qrs`` (P wave), ``qrs``, ``st_t`` (ST segment and T wave) and
-                    ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual
+                    ``rhythm`` (prematurity), each in standard deviations beyond this patient's usual; of
+                    ``pre_qrs`` and ``st_t``, in an irregular rhythm, beyond what the last beats had in common
     reconstruction  [187] mV, what the autoencoder made of the window, drawn half-way back to the patient's
                     usual beat where there is one
     reference       [187] mV, the patient's own usual beat, laid on the window and in the beat's gain; None

@@ -78,7 +78,7 @@ def calibrate(records: Sequence[ScoredRecord], settings: CalibrationSettings) ->
         beat_threshold = threshold
     else:
         threshold = chosen(GRID, rates, requested)
-        beat_threshold = max(settings.false_positive_rate, threshold)
+        beat_threshold = settings.false_positive_rate
         _warn(list(normal_hours(used).values()), settings)
     info = CalibrationInfo(
         method=settings.method,

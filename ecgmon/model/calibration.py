@@ -75,10 +75,10 @@ class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unit`` is what requested and realised count, ``threshold`` what was chosen for it: of streams, where
     beats begin to raise alerts. ``beat_threshold`` is where a beat is called odd: the share of normal beats
-    that may be, or ``threshold`` where that is larger. ``requested`` is None where no rate was asked for:
-    both are the one of the best F-beta. ``realised`` and ``table`` are of the calibration data itself,
-    ``held_out`` of patients left out in turn, None where there were too few to leave any out. ``hours`` are
-    all that was scored; rates count those of normal beats among them.
+    that may be; where ``threshold`` is laxer, that one (:attr:`odd_at`). ``requested`` is None where no rate
+    was asked for: both are the one of the best F-beta. ``realised`` and ``table`` are of the calibration data
+    itself, ``held_out`` of patients left out in turn, None where there were too few to leave any out.
+    ``hours`` are all that was scored; rates count those of normal beats among them.
     """
 
     method: str
@@ -93,6 +93,11 @@ class CalibrationInfo(msgspec.Struct, frozen=True, kw_only=True):
     table: list[TableRow]
     settings: dict[str, Any]
     held_out: HeldOut | None = None
+
+    @property
+    def odd_at(self) -> float:
+        """The p-value at or under which a beat is odd: one that counts towards an alert always is."""
+        return max(self.beat_threshold, self.threshold)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,9 +154,17 @@ def requests(unit: str, settings: CalibrationSettings) -> list[float]:
 
 
 def chosen(grid: FloatArray, rates: FloatArray, requested: float) -> float:
-    """:func:`largest_within`, with a warning where no threshold stays within the request."""
+    """:func:`largest_within`, with a warning where no threshold stays within the request, and where the
+    request is more than can be raised."""
     if rates[0] > requested:
         log.warning("calibration: no threshold stays within %.3g; the strictest one is used", requested)
+    countable = rates[rates <= MOST_ALERTS]
+    if countable.size < rates.size and countable.size and requested > countable[-1]:
+        log.warning(
+            "calibration: no threshold raises %.3g false alerts per hour; the one of the most, %.3g, is used",
+            requested,
+            countable[-1],
+        )
     return largest_within(grid, rates, requested)
 
 

@@ -62,7 +62,7 @@ def false_alerts_by_patient(
         if record.patient not in hours:
             continue
         kept = scored(record)
-        found = count_episodes(record.times[kept], p[kept] <= threshold, rule)
+        found = count_episodes(record.times, p <= threshold, rule, kept)
         start, end = found.onset - TOLERANCE, found.end + TOLERANCE
         anomalies = record.times[labelled(record, ANOMALOUS)]
         false = np.searchsorted(anomalies, start, "left") == np.searchsorted(anomalies, end, "right")

@@ -25,12 +25,14 @@ from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.model.baseline import (
     A_CANDIDATE,
     A_FIRST,
+    A_LATELY,
     A_LOCATION,
     A_ODDNESS,
     A_REFERENCES,
     A_SNAPSHOTS,
     A_SPREAD,
     BOOT,
+    LATELY,
     STARTERS,
     V_ACCEPTED,
     V_CANDIDATES,
@@ -122,6 +124,7 @@ def learn(
             _forget_second(state)
             state[V_SEEN] = state[V_ACCEPTED] = state[V_SHOWN] = 0.0
             state[V_SHARE] = 1.0
+            state[A_LATELY : A_LATELY + K * LATELY] = 0.0
 
 
 @compiled

@@ -73,7 +73,7 @@ LEAST_LEVEL: Final = 0.9
 MOST_LEVEL: Final = 1.4
 """Limits of its effect on the score."""
 
-DESIGN: Final = 3
+DESIGN: Final = 4
 """Of the score, for :func:`fingerprint`."""
 
 COLD_MEAN, COLD_SD, MEAN, SD, BETWEEN = range(5)

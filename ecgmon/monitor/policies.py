@@ -83,23 +83,27 @@ class OddBeats:
 
     def __init__(self, settings: EpisodeSettings) -> None:
         self._rule = EpisodeRule(settings)
-        self._findings = EpisodeFindings(settings.of_beats)
-        self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, settings.of_beats))
+        look_back = max(settings.of_beats, settings.run_beats)
+        self._findings = EpisodeFindings(look_back)
+        self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
         self._oddest: tuple[Beat, Score] | None = None
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
         changes = self._changes(self._rule.tick(beat.r))
-        self._findings.beat(beat, score)
         if score is None:
+            self._rule.unknown()
+            self._findings.beat(beat, score)
             return changes
+        # Decided at the R-peak, known when the beat was ready. What ends does not contain this beat, which
+        # may begin something worse.
+        decided = [event._replace(time=beat.ready) for event in self._rule.feed(beat.r, score.alarming)]
+        changes += self._changes(event for event in decided if event.state == "cleared")
+        self._findings.beat(beat, score)
         if score.alarming:
             self._recent.append((beat, score))
             if self._rule.active:
                 self._note(beat, score)
-        decided = self._rule.feed(
-            beat.r, score.alarming
-        )  # at the R-peak; the beat was known when it was ready
-        return changes + self._changes([event._replace(time=beat.ready) for event in decided])
+        return changes + self._changes(event for event in decided if event.state == "raised")
 
     def second(self, quality: Quality) -> Iterable[Change]:
         return self._changes(self._rule.tick(float(quality.second + 1)))
@@ -123,10 +127,9 @@ class OddBeats:
     def _change(self, event: Event) -> Change:
         if event.state == "raised":
             self._findings.raised(event.onset)
-        if event.state == "raised" or (self._oddest is not None and self._oddest[0].r > event.end):
             self._oddest = None
             for beat, score in self._recent:
-                if event.onset <= beat.r <= event.end:
+                if beat.r >= event.onset:
                     self._note(beat, score)
         findings, summary = self._findings.told()
         peaks = [beat.r for beat, _ in self._recent if event.onset <= beat.r <= event.end]

@@ -94,8 +94,8 @@ def test_a_run_ends_a_lesser_episode_and_is_one_of_its_own() -> None:
     ((_, lesser),) = play("x..x..x..", rule)
     (_, ended), (_, run) = run_of(5, 0.5, 7.2, rule)
     assert not lesser.critical
-    assert (ended.state, ended.odd, ended.critical) == ("cleared", 3, False)
-    assert [ended.onset, ended.end] == pytest.approx([0.0, 4.8])
+    assert (ended.state, ended.odd, ended.critical) == ("cleared", 5, False)
+    assert [ended.onset, ended.end] == pytest.approx([0.0, 7.7])  # with the run's first beats
     assert (run.state, run.odd, run.critical) == ("raised", 3, True)
     assert [run.onset, run.time] == pytest.approx([7.2, 8.2])
     (_, cleared) = play("." * 32, rule, start=10.0)[-1]
@@ -103,10 +103,52 @@ def test_a_run_ends_a_lesser_episode_and_is_one_of_its_own() -> None:
     assert cleared.onset == pytest.approx(7.2)
 
 
-def test_while_a_critical_episode_stands_another_run_raises_nothing() -> None:
-    rule = EpisodeRule()
+def test_runs_are_called_out_anew_once_there_was_none_for_a_while() -> None:
+    rule = EpisodeRule(EpisodeSettings(clear_seconds=20.0))
     assert [event.state for _, event in run_of(3, 0.5, 0.0, rule)] == ["raised"]
-    assert run_of(5, 0.5, 5.0, rule) == []
+    assert run_of(5, 0.5, 5.0, rule) == []  # soon after: the alert that stands has said so
+    assert play("x..x..x..x..x..x..x..x..x.", rule, start=8.0) == []
+    ended, again = [event for _, event in run_of(3, 0.5, 30.0, rule)]
+    assert (ended.state, again.state, again.critical) == ("cleared", "raised", True)
+    assert [ended.end, again.onset] == pytest.approx([30.5, 30.0])
+
+
+def test_a_run_soon_after_another_is_called_out_where_what_stands_is_a_lesser_one() -> None:
+    rule = EpisodeRule(EpisodeSettings(clear_beats=4))
+    assert [event.critical for _, event in run_of(3, 0.5, 0.0, rule)] == [True]
+    assert [event.state for _, event in play("....", rule, start=2.0)] == ["cleared"]
+    assert [event.critical for _, event in play("x..x..x", rule, start=15.0)] == [False]
+    ended, run = [event for _, event in run_of(3, 0.5, 22.0, rule)]
+    assert (ended.critical, run.critical) == (False, True)
+
+
+def test_a_run_breaks_the_refractory_time() -> None:
+    rule = EpisodeRule(EIGHT)
+    play("xxx........", rule)
+    assert play("x.x", rule, start=9.0) == []
+    (_, run) = run_of(3, 0.4, 12.0, rule)[0]
+    assert (run.state, run.critical) == ("raised", True)
+
+
+def test_what_contains_a_run_is_critical_though_it_is_raised_later() -> None:
+    rule = EpisodeRule(EpisodeSettings(raise_beats=4))
+    assert run_of(3, 0.5, 0.0, rule) == []
+    assert [event.critical for _, event in play(".x", rule, start=1.8)] == [True]
+
+
+def test_a_run_that_one_odd_beat_raised_an_episode_for_has_an_episode_of_its_own() -> None:
+    rule = EpisodeRule(EpisodeSettings(raise_beats=1))
+    first, ended, run = [event for _, event in run_of(3, 0.5, 0.0, rule)]
+    assert (first.onset, ended.end, run.onset, run.critical) == (0.0, 0.5, 1.0, True)
+
+
+def test_a_beat_that_was_not_scored_ends_a_run() -> None:
+    rule = EpisodeRule()
+    rule.feed(0.0, True)
+    rule.unknown()
+    assert [event.critical for t in (0.5, 0.8) for event in rule.feed(t, True)] == [False]
+    counted = count_episodes([0.0, 0.2, 0.5, 0.8], [True] * 4, scored=[True, False, True, True])
+    assert counted.odd.tolist() == [3]
 
 
 def test_a_slow_row_of_odd_beats_is_no_run() -> None:
@@ -159,13 +201,16 @@ def test_counting_at_once_and_beat_by_beat_agree(
 
 @settings(max_examples=50, deadline=None)
 @given(beats)
-def test_episodes_do_not_overlap_and_start_and_end_on_odd_beats(sequence: list[tuple[float, bool]]) -> None:
+def test_an_episode_ends_before_the_beat_that_raises_the_next_and_all_are_of_odd_beats(
+    sequence: list[tuple[float, bool]],
+) -> None:
     t = np.cumsum([rr for rr, _ in sequence])
     odd = np.array([o for _, o in sequence], dtype=bool)
     found = count_episodes(t, odd)
     assert (found.onset <= t[found.raised]).all()
     assert (found.end >= t[found.raised]).all()
-    assert (found.onset[1:] > found.end[:-1]).all()
+    assert (found.onset[1:] > found.onset[:-1]).all()
+    assert (found.end[:-1] < t[found.raised[1:]]).all()
     assert set(found.onset) | set(found.end) <= set(t[odd])
 
 

@@ -225,6 +225,17 @@ def test_waves_between_the_complexes_are_forgiven_in_an_irregular_rhythm_alone()
     assert scores[0.0] > 1.0
 
 
+def test_a_baseline_that_starts_anew_forgets_what_the_last_beats_had_in_common() -> None:
+    baseline, rng = warmed(), np.random.default_rng(5)
+    other = beat(width=9.0, size=-1.3) + (0.3 * np.sin(np.arange(WINDOW))).astype(np.float32)
+    while baseline.accepted:
+        judge(baseline, other, early=0.5, fibrillating=1.0)
+    fresh = Baseline()
+    for _ in range(60):
+        window = other + rng.normal(0, 0.05, WINDOW).astype(np.float32)
+        assert judge(baseline, window, fibrillating=1.0) == judge(fresh, window, fibrillating=1.0)
+
+
 @pytest.mark.parametrize("pattern", [(3, 2), (12, 4)])
 def test_a_second_shape_that_comes_and_goes_in_time_is_known(pattern: tuple[int, int]) -> None:
     """A bundle branch that blocks for a few beats, conducts for a few, and so on."""

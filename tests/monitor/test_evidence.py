@@ -27,7 +27,7 @@ from ecgmon.sinks.console import format_alert
 from ecgmon.transport.payloads import decode_alert, encode_alert
 
 T = (np.arange(WINDOW) - R_INDEX) / FS
-EIGHT = AlertSettings(anomalous_beats=EpisodeSettings(clear_beats=8, clear_seconds=30.0))
+EIGHT = AlertSettings(anomalous_beats=EpisodeSettings(clear_beats=8, clear_seconds=30.0, run_beats=64))
 
 
 def drawn(width: float = 0.012, p: float = 0.12) -> Samples:
@@ -231,15 +231,16 @@ def test_every_code_that_a_beat_may_show_has_words() -> None:
 @settings(deadline=None, max_examples=80)
 @given(marks=st.text("..VVx?", max_size=80))
 def test_counts_agree_with_the_alert_whatever_comes(marks: str) -> None:
-    alerts = play(marks + "." * 20)
-    for alert in alerts:
-        told = evidence(alert)
-        assert told.summary.startswith(f"{alert.beats} ")
-        assert all(1 <= finding.beats <= alert.beats for finding in told.findings)
-        assert len({finding.code for finding in told.findings}) == len(told.findings)
-    for raised, cleared in pairwise(alerts):
-        if raised.id == cleared.id:
-            assert all(codes(cleared)[code] >= n for code, n in codes(raised).items())
+    for rule, calm in ((None, 20), (AlertSettings(), 40)):
+        alerts = play(marks + "." * calm, rule)
+        for alert in alerts:
+            told = evidence(alert)
+            assert told.summary.startswith(f"{alert.beats} ")
+            assert all(1 <= finding.beats <= alert.beats for finding in told.findings)
+            assert len({finding.code for finding in told.findings}) == len(told.findings)
+        for raised, cleared in pairwise(alerts):
+            if raised.id == cleared.id:
+                assert all(codes(cleared)[code] >= n for code, n in codes(raised).items())
 
 
 def test_what_is_remembered_does_not_grow() -> None:

@@ -92,15 +92,16 @@ def test_slow_or_scattered_odd_beats_are_a_warning(pattern: str, rr: float) -> N
 
 def test_a_run_after_raising_is_a_critical_alert_of_its_own() -> None:
     stream = alerts()
-    raised, ended, worse, cleared = play(stream, "x.x.x.XxX........", rr=0.5)
+    raised, ended, worse, cleared = play(stream, "x.x.x.xxX........", rr=0.5)
     assert [a.state for a in (raised, ended, worse, cleared)] == ["raised", "cleared", "raised", "cleared"]
     assert (raised.severity, worse.severity, cleared.severity) == ("warning", "critical", "critical")
     assert raised.id == ended.id != worse.id == cleared.id
-    assert (ended.end, worse.onset) == (EPOCH + 2.0, EPOCH + 3.0)
-    assert (ended.beats, worse.beats) == (3, 3)
+    assert (ended.end, worse.onset) == (EPOCH + 3.5, EPOCH + 3.0)
+    assert (ended.beats, worse.beats) == (5, 3)
     assert ended.evidence is not None
-    assert ended.p_value == 0.005  # of its own beats, not of the run's
-    assert max(ended.evidence.r_peaks) == EPOCH + 2.0
+    assert ended.p_value == 0.005  # of its own beats
+    assert max(ended.evidence.r_peaks) == EPOCH + 3.5
+    assert "run" not in {finding.code for finding in ended.evidence.findings}
     assert not stream.standing
 
 
