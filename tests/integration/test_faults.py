@@ -282,7 +282,7 @@ def watch(plan: Plan, fault: Fault, broker: Broker, folder: Path) -> Outcome:
 def _harm(plan: Plan, fault: Fault, broker: Broker, daemon: Daemon, outcome: Outcome) -> None:
     moments = random.Random(plan.seed)
     began, length = time.monotonic(), plan.seconds / plan.speed
-    for at in sorted(moments.uniform(0.02, 0.95) * length for _ in range(plan.kills)):
+    for at in sorted(moments.uniform(0.1, 0.95) * length for _ in range(plan.kills)):
         time.sleep(max(0.0, began + at - time.monotonic()))
         outcome.kills += 1
         if fault == "daemon":
