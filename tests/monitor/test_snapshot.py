@@ -15,9 +15,10 @@ from hypothesis.extra import numpy as hnp
 
 from ecgmon.ecg.frontend import Frontend
 from ecgmon.ecg.track import KEEP, Track
-from ecgmon.ecg.types import Beat, Quality
+from ecgmon.ecg.types import Beat, Quality, Score
 from ecgmon.errors import DataError
 from ecgmon.monitor import snapshot
+from ecgmon.monitor.evidence import EpisodeFindings
 from ecgmon.monitor.findings import Noted
 
 ARRAYS = hnp.arrays(
@@ -137,3 +138,24 @@ def test_a_track_keeps_what_any_decision_may_ask_for() -> None:
     snapshot.restore(again, snapshot.save(track))
     assert (again.end, again.start) == (5000, 5000 - KEEP)
     assert again.get(5000 - KEEP, 5000).tolist() == values[-KEEP:].tolist()
+
+
+def test_a_beat_that_two_parts_of_the_findings_share_is_one_again() -> None:
+    """What follows an early beat is added to that beat, which the findings hold twice."""
+    window = np.zeros(187, np.float32)
+
+    def told(*, saved: bool) -> str:
+        findings, r = EpisodeFindings(8), 0.0
+        for index, rr in enumerate([*[0.8] * 12, 0.5, 1.1, 0.8, 0.8]):
+            r += rr
+            odd = rr == 0.5
+            if saved and index == 13:
+                again = EpisodeFindings(8)
+                snapshot.restore(again, snapshot.decode(snapshot.encode(snapshot.save(findings))))
+                findings = again
+            beat = Beat(index, r, r + 1.0, window, 1.0, rr, 0.8, good=True)
+            findings.beat(beat, Score(1.0, 0.5, odd, odd, {}, window))
+        return findings.told()[1]
+
+    assert "compensatory" in told(saved=False)
+    assert told(saved=True) == told(saved=False)
