@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
+from ecgmon.monitor import snapshot
 from ecgmon.monitor.policies import AlertSettings, Change, Watch
 
 RATE_BEATS: Final = 8
@@ -102,6 +105,20 @@ class StreamAlerts:
         """The stream ends at stream time ``t``: everything that stands is cleared."""
         return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.end(t)]
 
+    def save(self) -> dict[str, snapshot.Plain]:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        return {
+            "standing": {kind: msgspec.msgpack.encode(alert) for kind, alert in self.standing.items()},
+            "heart_rate": snapshot.save(self.heart_rate),
+            "watch": snapshot.save(self.watch),
+        }
+
+    def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        self.standing = {alert.kind: alert for alert in standing(saved)}
+        snapshot.restore(self.heart_rate, saved["heart_rate"])
+        snapshot.restore(self.watch, saved["watch"])
+
     def _alert(self, change: Change, epoch: float) -> Alert:
         before = self.standing.pop(change.kind, None)
         onset = epoch + change.onset if before is None else before.onset
@@ -126,6 +143,11 @@ class StreamAlerts:
         if change.state == "raised":
             self.standing[change.kind] = alert
         return alert
+
+
+def standing(saved: Mapping[str, snapshot.Plain]) -> list[Alert]:
+    """What stood when :meth:`StreamAlerts.save` gave ``saved``."""
+    return [msgspec.msgpack.decode(raw, type=Alert) for raw in saved["standing"].values()]
 
 
 def alert_id(stream: str, kind: AlertKind, onset: float, model_hash: str) -> str:

@@ -84,6 +84,11 @@ class Arrivals:
         """Judge the next chunk by other settings."""
         self._settings = settings
 
+    @property
+    def due(self) -> float:
+        """UTC time at which the next chunk should begin, s."""
+        return self._due
+
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         verdict = self._judge(chunk)

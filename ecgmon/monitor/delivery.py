@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from ecgmon.ecg.types import Alert, Beat, Quality, Score
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.state import End, Item, Silent, StreamState
@@ -37,6 +39,13 @@ class Delivery:
         """
         self._error = None
         self._hand_on(item, score)
+        if self._error is not None:
+            raise self._error
+
+    def clear(self, alert: Alert, received: float) -> None:
+        """Clear what stood when an earlier run ended, and nobody watches any more."""
+        self._error = None
+        self._alert(structs.replace(alert, state="cleared", time=max(alert.time, alert.end)), received)
         if self._error is not None:
             raise self._error
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from ecgmon.ecg.morphology import ready
 from ecgmon.ecg.types import Beat, Finding, Score
+from ecgmon.monitor import snapshot
 from ecgmon.monitor.findings import Code, Noted, Rhythm, Shown, shape_of
 from ecgmon.monitor.words import ORDER, pattern, run, summary, worded
 
@@ -158,3 +160,12 @@ class EpisodeFindings:
         """The findings so far, and all on one line."""
         findings = self._tally.findings()
         return findings, summary(self._tally.odd, self._tally.of, findings)
+
+    def save(self) -> dict[str, snapshot.Plain]:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        return snapshot.save_attributes(self)
+
+    def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        snapshot.restore_attributes(self, saved)
+        self._rhythm.go_on_from(self._recent[-1] if self._recent else None)

@@ -22,7 +22,16 @@ def warnings(settings: ServeSettings) -> list[str]:
     if settings.state_dir is None and any(
         isinstance(sink, MqttSinkSettings) and sink.state_directory is None for sink in settings.sinks
     ):
-        found.append("state_dir is not set: alerts that the broker has not taken are lost when we stop")
+        found.append(
+            "state_dir is not set: alerts that the broker has not taken are lost when we stop, and every "
+            "stream is learned anew"
+        )
+    elif (
+        settings.state_dir is not None
+        and isinstance(settings.source, MqttSettings)
+        and not (settings.source.persistent_session and settings.source.qos)
+    ):
+        found.append("source: without persistent_session and qos 1, what is sent while we are away is lost")
     return found
 
 

@@ -113,6 +113,10 @@ class Rhythm:
         self._before = noted
         return noted
 
+    def go_on_from(self, before: Noted | None) -> None:
+        """The last beat, as :meth:`note` gave it: one object with the caller's, which changes once more."""
+        self._before = before
+
     def _judge(self, noted: Noted, before: Noted) -> None:
         rr, usual = noted.rr, float(np.median(self._usual))
         if "early-beat" in before.shown:

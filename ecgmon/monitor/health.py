@@ -44,6 +44,8 @@ class Health:
         self._looked: float | None = None
         self.draining = False
         """Set when the service shuts down: no longer ready, still alive."""
+        self.durable: Callable[[], bool] | None = None
+        """Whether the streams are on disk, where that was asked for: shown, but no reason not to be ready."""
 
     def beat(self) -> None:
         """The loop went round."""
@@ -77,6 +79,7 @@ class Health:
             "pipeline": pipeline,
             "sinks": {"ok": sinks_ok, **sinks},
             "shedding": self._shedding(),
+            **({} if self.durable is None else {"state": {"durable": self.durable()}}),
         }
         return json_page(parts, _status(ok))
 

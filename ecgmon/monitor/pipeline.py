@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Final, Protocol
 
 import msgspec
@@ -18,13 +19,15 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from ecgmon.config import Settings
-from ecgmon.ecg.types import Beat, Chunk, Layout, ModelRef, Score
+from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, ModelRef, Score
 from ecgmon.errors import EcgmonError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.arrivals import ArrivalSettings, Drop, Restart
 from ecgmon.monitor.batcher import Batcher, BatchSettings
 from ecgmon.monitor.delivery import Delivery
+from ecgmon.monitor.keeper import Keeper
+from ecgmon.monitor.kept import KNOWN_SECONDS, UNREADABLE, Kept
 from ecgmon.monitor.observers import Observer, Observers
 from ecgmon.monitor.overrides import StreamSettings, alerts_of
 from ecgmon.monitor.policies import AlertSettings
@@ -100,7 +103,8 @@ class Pipeline:
 
     ``scorer`` None: beats are found, none is scored (``layout`` is then asked for). ``strict``: input that
     cannot be used raises, as files should; else it is counted and the pipeline lives on, as a monitor
-    should. ``r_peaks``: stream to reference R-peaks in s, to use instead of the detector's.
+    should. ``r_peaks``: stream to reference R-peaks in s, to use instead of the detector's. With a
+    ``keeper`` the streams outlive the program: :meth:`resume` takes them up, :meth:`suspend` lays them down.
     """
 
     def __init__(
@@ -114,7 +118,10 @@ class Pipeline:
         strict: bool = False,
         layout: Layout = "centred",
         r_peaks: Mapping[str, NDArray[np.float64]] | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
+        self._keeper = keeper
+        self._known: dict[str, Baseline] = {}  # of streams that were, for those of the same name to come
         self._scorer = scorer
         self._settings = settings
         self._observers = Observers(observers)
@@ -163,6 +170,7 @@ class Pipeline:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
         now = self._clock()
         self._observers.tell(lambda o: o.chunk(chunk))
+        done = chunk.ack if self._keeper is None else self._keeper.begin(chunk, self._streams.__contains__)
         try:
             self._push(self._accept(chunk, now), now)
             if chunk.end:
@@ -175,8 +183,8 @@ class Pipeline:
             if self._strict:
                 raise
             self._abandon(chunk, "internal-error", repr(error), now, trace=True)
-        if chunk.ack is not None:
-            self._push([Item(None, chunk.ack, 0.0, now)], now)
+        if done is not None:
+            self._push([Item(None, done, 0.0, now)], now)
         self.tick()
 
     def tick(self) -> None:
@@ -188,6 +196,8 @@ class Pipeline:
             self._end_silent(now)
         if self._batch.due(now):
             self._score()
+        if self._keeper is not None:
+            self._keeper.settle(self._streams)
 
     def _tell_silent(self, now: float) -> None:
         for state in self._streams.values():
@@ -203,6 +213,7 @@ class Pipeline:
 
     def wait(self, longest: float) -> float:
         """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
+        longest = longest if self._keeper is None else self._keeper.wait(longest)
         return self._batch.wait(self._clock(), longest)
 
     def flush(self) -> None:
@@ -211,6 +222,62 @@ class Pipeline:
         for name in list(self._streams):
             self._push(self._end(name, final=True), now)
         self._score()
+
+    def resume(self) -> None:
+        """Take up the streams that an earlier run left to the keeper, and work off its journal.
+
+        Alerts of the journal are handed on again, with the same ids. What stood in a stream that cannot be
+        taken up is cleared.
+        """
+        keeper = self._keeper
+        if keeper is None:
+            return
+        for kept in keeper.load():
+            if not self._take_up(kept):
+                self._clear(kept.standing)
+                if kept.baseline is not None:
+                    self._known[kept.chunk.stream] = kept.baseline
+        for chunk in keeper.journal():
+            self.feed(chunk)
+        self._score()
+        for state in self._streams.values():
+            state.resumed = True
+            state.heard = state.fed = self._clock()
+        keeper.played(len(self._streams))
+        self._observers.tell(lambda o: o.streams(len(self._streams)))
+
+    def suspend(self) -> None:
+        """Hand on what is complete and keep every stream as it stands, for :meth:`resume`; without a keeper
+        :meth:`flush`."""
+        if self._keeper is None:
+            self.flush()
+            return
+        self._score()
+        self._keeper.settle(self._streams, everything=True)
+        self._keeper.close()
+
+    def _clear(self, standing: Iterable[Alert]) -> None:
+        for alert in standing:
+            try:
+                self._delivery.clear(alert, self._clock())
+            except Exception as error:  # noqa: BLE001 - counted
+                self._failed(alert.stream, "delivery-failed", error)
+
+    def _take_up(self, kept: Kept) -> bool:
+        if kept.saved is None or self._keeper is None:
+            return False
+        if len(self._streams) >= self._settings.max_streams:
+            self._keeper.refuse(kept, "max_streams is reached")
+            return False
+        try:
+            state = self._new_state(kept.chunk)
+            state.restore(kept.saved)
+        except UNREADABLE as error:
+            self._keeper.refuse(kept, error)
+            return False
+        state.heard = state.fed = self._clock()
+        self._streams[state.name] = state
+        return True
 
     # The way of a chunk: accepted, cut into beats, scored in batches, handed on in order.
 
@@ -228,8 +295,12 @@ class Pipeline:
         if isinstance(verdict, Restart):
             self._sparse.warning("restart", "stream %s begins anew: %s", chunk.stream, verdict.reason)
             self._observers.tell(lambda o: o.restarted(chunk.stream, verdict.reason))
+            away = chunk.t - state.arrivals.due
+            if state.resumed and verdict.reason == "long-gap" and away <= KNOWN_SECONDS and state.baseline:
+                self._known[chunk.stream] = state.baseline  # it was we who were away, not the patient
             self._push(self._end(chunk.stream, final=False), now)
             return self._begin(chunk, now)
+        state.resumed = False
         if verdict.gap > 0:
             self._observers.tell(lambda o: o.gap(chunk.stream, verdict.gap))
         before = state.corrections
@@ -243,9 +314,20 @@ class Pipeline:
             self._sparse.warning("streams", "stream %s is refused: max_streams is reached", chunk.stream)
             self._observers.tell(lambda o: o.dropped(chunk.stream, "too-many-streams"))
             return []
+        state = self._new_state(chunk)
+        state.heard = state.fed = now
+        self._streams[chunk.stream] = state
+        self._observers.tell(lambda o: o.streams(len(self._streams)))
+        items = state.take(chunk, 0.0)
+        if self._keeper is not None and state.name in self._known:
+            state.baseline = self._known.pop(state.name)
+            items.insert(0, Item(None, partial(self._keeper.anew, state.name), 0.0, now))
+        return items
+
+    def _new_state(self, chunk: Chunk) -> StreamState:
         scorer, settings = self._scorer, self._settings
         model, threshold = (scorer.model_ref, scorer.threshold) if scorer else (NO_MODEL, None)
-        state = StreamState(
+        return StreamState(
             chunk,
             lead=settings.lead,
             layout=self._layout,
@@ -256,10 +338,6 @@ class Pipeline:
             baseline=scorer.new_baseline() if scorer else None,
             r_peaks=self._r_peaks.get(chunk.stream),
         )
-        state.heard = state.fed = now
-        self._streams[chunk.stream] = state
-        self._observers.tell(lambda o: o.streams(len(self._streams)))
-        return state.take(chunk, 0.0)
 
     def _end(self, name: str, *, final: bool) -> Iterable[Item]:
         state = self._streams.pop(name, None)
@@ -267,12 +345,19 @@ class Pipeline:
         if state is None:
             return []
         try:
-            return state.end(final=final)
+            return state.end(final=final) + self._forgetting(name)
         except Exception as error:
             if self._strict:
                 raise
             self._failed(name, "internal-error", error)
-            return [Item(state, End(state.frontend.now, final), state.epoch, self._clock())]
+            end = Item(state, End(state.frontend.now, final), state.epoch, self._clock())
+            return [end, *self._forgetting(name)]
+
+    def _forgetting(self, name: str) -> list[Item]:
+        """The end of a stream on disk, in its place behind all that it completed."""
+        if self._keeper is None:
+            return []
+        return [Item(None, partial(self._keeper.forget, name), 0.0, self._clock())]
 
     def _abandon(self, chunk: Chunk, reason: str, why: str, now: float, *, trace: bool = False) -> None:
         """A chunk that cannot be used: counted, and its stream forgotten; the others go on."""
@@ -280,7 +365,8 @@ class Pipeline:
         self._observers.tell(lambda o: o.dropped(chunk.stream, reason))
         state = self._streams.pop(chunk.stream, None)
         if state is not None:
-            self._push([Item(state, End(state.frontend.now, final=True), state.epoch, now)], now)
+            end = Item(state, End(state.frontend.now, final=True), state.epoch, now)
+            self._push([end, *self._forgetting(chunk.stream)], now)
             self._observers.tell(lambda o: o.streams(len(self._streams)))
 
     def _push(self, items: Iterable[Item], now: float) -> None:

@@ -4,7 +4,8 @@ Threads: the source's network thread fills a bounded queue, this one thread comp
 from a bounded outbox on threads of their own, HTTP answers on its own. Signals only set state.
 
 The order of shutdown and its reason: first no more intake, but what was already taken in is worked off (it
-may hold an alert); then the streams end, which clears what stands; then the source goes, its last chunks
+may hold an alert); then the streams end, which clears what stands, or with a ``state_dir`` are kept as they
+stand, for the next start; then the source goes, its last chunks
 acknowledged; then the sinks deliver; HTTP goes last, so that a scraper can see us drain. All of it under one
 deadline, which a further signal cuts short, and what did not make it is logged. A source that fails in
 mid-course is no reason to skip any of this: its error is raised when the alerts are out.
@@ -29,12 +30,13 @@ from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.exposure import warnings
 from ecgmon.monitor.health import Health
 from ecgmon.monitor.http import HttpServer, Page, text_page
+from ecgmon.monitor.keeper_totals import KeeperTotals
 from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.pipeline import Pipeline
 from ecgmon.monitor.preflight import other_rule
 from ecgmon.monitor.reload import reread
-from ecgmon.monitor.settings import ServeSettings, make_sinks, make_source
+from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make_source, make_terms
 from ecgmon.monitor.signals import embedded, handling
 from ecgmon.monitor.systemd import Notifier
 from ecgmon.sinks.base import Sink
@@ -112,8 +114,17 @@ class Service:
         self.sinks: dict[str, Sink] = make_sinks(settings)
         self.source: Source = make_source(settings)
         self.metrics = Metrics(scorer.model_ref, scorer.threshold, scorer.beat_threshold)
-        self.pipeline = Pipeline(scorer, settings, list(self.sinks.values()), [self.metrics], self._clock)
+        self.keeper = make_keeper(settings, scorer, self._clock)
+        if self.keeper is not None:
+            self._stack.callback(self.keeper.close)
+            self.metrics.registry.register(KeeperTotals(self.keeper))
+        self.pipeline = Pipeline(
+            scorer, settings, list(self.sinks.values()), [self.metrics], self._clock, keeper=self.keeper
+        )
         self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
+        if self.keeper is not None:
+            keeper = self.keeper
+            self.health.durable = lambda: keeper.durable
         self.metrics.observer_failures.set_function(lambda: self.pipeline.observer_failures)
         self.metrics.add_totals(
             lambda: self.pipeline.waiting,
@@ -133,6 +144,7 @@ class Service:
         for sink in self.sinks.values():
             sink.open()
             self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
+        self.pipeline.resume()
         self.source.open()
         self._stack.callback(self.source.close)
         log.info(
@@ -188,6 +200,8 @@ class Service:
         if self._server is not None:
             self._server.use(token)
         self.pipeline.configure(new)
+        if self.keeper is not None:
+            self.keeper.use(make_terms(new, self._scorer))
         self.health.stall_seconds = new.stall_seconds
         self.metrics.reloads.labels("taken").inc()
         log.info("configuration read anew: %s", ", ".join(changed) or "nothing changed")
@@ -200,7 +214,7 @@ class Service:
         self._notifier.stopping()
         self.source.stop_intake()
         unread = self._drain(deadline)
-        self.pipeline.flush()
+        self.pipeline.suspend()
         self.source.close()
         alerts = self._deliver(deadline)
         log.log(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,11 @@ from ecgmon.config import Settings
 from ecgmon.config import load as load_settings
 from ecgmon.model.devices import Device
 from ecgmon.monitor.http import HttpSettings
+from ecgmon.monitor.keeper import Keeper
+from ecgmon.monitor.kept import Terms, terms_of
 from ecgmon.monitor.logs import LoggingSettings
-from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.monitor.pipeline import PipelineSettings, Scorer
+from ecgmon.monitor.statefile import STATE_FILE
 from ecgmon.sinks.base import Sink
 from ecgmon.sinks.console import ConsoleSettings, ConsoleSink
 from ecgmon.sinks.jsonl import JsonlSettings, JsonlSink
@@ -53,8 +57,14 @@ class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
     http: HttpSettings = HttpSettings()
     embedded_broker: EmbeddedBrokerSettings | None = None
     state_dir: (
-        Annotated[str, Meta(min_length=1, description="where undelivered alerts survive a restart")] | None
+        Annotated[
+            str, Meta(min_length=1, description="where streams and undelivered alerts survive a restart")
+        ]
+        | None
     ) = None
+    checkpoint_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="a stream is written whole after so much signal, s")
+    ] = 20.0
     logging: LoggingSettings = LoggingSettings()
     exit_when_done: Annotated[bool, Meta(description="a finite source that ends, ends the service")] = True
     shutdown_seconds: Annotated[float, Meta(ge=0, le=600, description="time to drain, s")] = 10.0
@@ -93,6 +103,20 @@ def make_sinks(settings: ServeSettings) -> dict[str, Sink]:
         same = sum(name.partition("-")[0] == kind for name in sinks)
         sinks[f"{kind}-{same + 1}" if same else kind] = sink
     return sinks
+
+
+def make_keeper(settings: ServeSettings, scorer: Scorer, clock: Callable[[], float]) -> Keeper | None:
+    """What keeps the streams in ``state_dir``; ``EcgmonError`` when it cannot be used."""
+    if settings.state_dir is None:
+        return None
+    path = Path(settings.state_dir) / STATE_FILE
+    return Keeper(path, make_terms(settings, scorer), settings.checkpoint_seconds, clock)
+
+
+def make_terms(settings: ServeSettings, scorer: Scorer) -> Terms:
+    """What stored streams depend on."""
+    alerts = (settings.alerts, settings.streams)
+    return terms_of(scorer.model_ref.hash, settings.lead, scorer.layout, alerts)
 
 
 def _sink(settings: SinkSettings, state_dir: str | None) -> tuple[str, Sink]:

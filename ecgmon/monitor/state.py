@@ -8,7 +8,7 @@ into chunks: that is why alerts, and with them their ids, do not depend on it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from ecgmon.ecg.frontend import Frontend, Output
 from ecgmon.ecg.leads import LeadSelector
 from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality
 from ecgmon.model.baseline import Baseline
+from ecgmon.monitor import snapshot
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.arrivals import Arrivals, ArrivalSettings
 
@@ -30,6 +31,9 @@ DRIFT: Final = 1.0
 """A device's clock and its samples may differ by so much (s) before stream time follows the clock."""
 
 SCHEMA: Final = "ecgmon.stream/1"
+
+NOT_KEPT: Final = frozenset({"heard", "fed", "resumed"})
+"""Attributes that mean nothing to another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class StreamState:
     ) -> None:
         self.name = first.stream
         self.fs = first.fs
+        self.leads = first.leads
         self.epoch = first.t
         self.alerts = alerts
         self.baseline = baseline
@@ -92,6 +97,8 @@ class StreamState:
         """Monotonic time of the last chunk that brought something new, s."""
         self.lost = False
         """Nothing new came for so long that it was said."""
+        self.resumed = False
+        """It was read from disk and nothing has come since."""
         self.corrections = 0
         """How often the stream's time had to follow the device's clock."""
         self.corrected = 0.0
@@ -152,6 +159,15 @@ class StreamState:
         items = self._ordered(out, everything=True)
         items.append(self._item(End(self.frontend.now, final)))
         return items
+
+    def save(self) -> dict[str, snapshot.Plain]:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`; right only between two chunks, when every item
+        handed out has been handed on."""
+        return snapshot.save_attributes(self, but=NOT_KEPT)
+
+    def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        snapshot.restore_attributes(self, saved, but=NOT_KEPT)
 
     def summary(self, t: float, epoch: float, *, live: bool) -> dict[str, Any]:
         """The stream's state as it is published (retained): plain values for JSON."""

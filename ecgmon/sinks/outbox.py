@@ -1,30 +1,29 @@
 """Messages that must not be lost, on disk until the broker has them.
 
-SQLite in WAL mode without a flush at each commit: a message is safe from a kill of the program when
-:meth:`Outbox.put` returns (tens of microseconds), and from a power failure a moment later, when the system
-has written its cache.
+A message is safe from a kill of the program when :meth:`Outbox.put` returns; more on that, and on the file,
+in :mod:`ecgmon.sinks.database`.
 
-The file is ours alone while it is open (an exclusive lock, which the system takes back from a killed
-program): nothing can lock us out later, and a second program on the same file is refused at once.
+When the disk fails (full, read-only, gone) messages are kept in memory, and the file is tried again every few
+seconds, whenever the outbox is used or looked at: it comes back by itself, and what waits goes onto it.
 
-The outbox is bounded. When it is full the oldest ``cleared`` goes first, then the oldest of all: a person
-must above all learn that something began.
+The outbox is bounded, on disk as in memory. When it is full the oldest ``cleared`` goes first, then the
+oldest of all: a person must above all learn that something began. What goes is counted and said.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from ecgmon.errors import EcgmonError
+from ecgmon.sinks.database import DISK_ERRORS, Design, connect, identity, open_file
 
 T = TypeVar("T")
 
@@ -32,6 +31,9 @@ log = logging.getLogger(__name__)
 
 COMPLAIN_EVERY: Final = 60.0
 """Seconds between two log lines about messages given up."""
+
+RETRY_SECONDS: Final = 5.0
+"""After a failure the file is left alone for so long."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS outbox(
@@ -43,6 +45,10 @@ CREATE TABLE IF NOT EXISTS outbox(
 );
 CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox(cleared DESC, number);
 """
+
+_DESIGN: Final = Design(_SCHEMA, 1, "alerts")
+
+_ROWS: Final = "SELECT number, key, cleared, topic, payload FROM outbox ORDER BY number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,21 @@ class Outbox:
 
     ``path`` None keeps it in memory. A file that cannot be used from the start is an
     :class:`~ecgmon.errors.EcgmonError`; a damaged one is put aside as ``*.damaged``. A disk that fails later
-    does not stop the monitor: messages are then kept in memory, :attr:`durable` is False and the log says so
-    once.
+    does not stop the monitor: messages are then kept in memory, and :attr:`durable` is False until the file
+    can be used again; the log says both.
     """
 
     def __init__(self, path: Path | None, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._path = path
-        self._database = _connect(":memory:") if path is None else _open_file(path)
+        self._database = connect(":memory:", _DESIGN) if path is None else open_file(path, _DESIGN)
+        self._file = None if path is None else identity(path)
         self._left: int | None = None  # how many waited when it was closed
-        self._said = -COMPLAIN_EVERY
+        self._said = self._failed = -COMPLAIN_EVERY
+        self._retry_at = 0.0
+        self._last_number = 0  # the highest that was handed out
+        self._all_read = True  # what lay in the file when it failed is in memory now
         self.durable: bool = path is not None
         self.shed = 0
         """Messages given up because the outbox was full."""
@@ -89,6 +99,7 @@ class Outbox:
         query = "SELECT number, topic, payload FROM outbox WHERE number > ? ORDER BY number LIMIT ?"
         rows: list[tuple[int, str, bytes]] = []
         rows = self._do(lambda database: database.execute(query, (number, limit)).fetchall(), otherwise=rows)
+        self._last_number = max([self._last_number, *(row[0] for row in rows)])
         return [Entry(*row) for row in rows]
 
     def remove(self, numbers: Iterable[int]) -> None:
@@ -113,10 +124,14 @@ class Outbox:
         with self._lock:
             if self._left is not None:
                 return otherwise
+            if self._path is not None and not self.durable and time.monotonic() >= self._retry_at:
+                self._come_back(self._path)
             try:
+                if self.durable and self._path is not None and identity(self._path) != self._file:
+                    raise OSError("another file lies in its place")
                 with self._database:
                     return work(self._database)
-            except sqlite3.Error as error:
+            except DISK_ERRORS as error:
                 self.disk_errors += 1
                 self._retreat(error)
                 with self._database:
@@ -132,25 +147,66 @@ class Outbox:
                 self.shed,
             )
 
-    def _retreat(self, error: sqlite3.Error) -> None:
+    def _retreat(self, error: Exception) -> None:
         """The disk failed: go on in memory with what can still be read from it."""
-        log.error("%s: the disk failed (%s); alerts are kept in memory only from here on", self._path, error)
-        rows: list[tuple[object, ...]] = []
+        now = time.monotonic()
+        if now - self._failed >= COMPLAIN_EVERY:
+            self._failed = now
+            log.error(
+                "%s: the disk failed (%s); until it can be used again undelivered alerts are kept in memory, "
+                "and a restart would lose them", self._path, error,
+            )  # fmt: skip
+        rows: list[tuple[int, str, bool, str, bytes]] = []
+        self._all_read = False
         with contextlib.suppress(sqlite3.Error):
-            rows = self._database.execute(
-                "SELECT number, key, cleared, topic, payload FROM outbox"
-            ).fetchall()
+            rows = self._database.execute(_ROWS).fetchall()
+            self._all_read = True
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
-        self._database = _connect(":memory:")
+        self._database = connect(":memory:", _DESIGN)
         with self._database:
-            # Numbers must go on growing, though the highest so far may not be readable.
-            self._database.execute("INSERT INTO sqlite_sequence VALUES('outbox', ?)", (2**40,))
             self._database.executemany("INSERT INTO outbox VALUES(?, ?, ?, ?, ?)", rows)
+            _count_from(self._database, max([self._last_number, *(row[0] for row in rows)]))
         self.durable = False
+        self._retry_at = now + RETRY_SECONDS
+
+    def _come_back(self, path: Path) -> None:
+        """Try the file again: what waits in memory goes onto it, for what lay there was taken over."""
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        try:
+            database = open_file(path, _DESIGN)
+        except EcgmonError:
+            return
+        try:
+            with database:
+                self._move_to(database)
+            self._file = identity(path)
+        except DISK_ERRORS:
+            with contextlib.suppress(sqlite3.Error):
+                database.close()
+            return
+        self._database.close()
+        self._database = database
+        self.durable = True
+        log.warning("%s can be used again: %d undelivered alerts are on disk", path, _count(database))
+
+    def _move_to(self, database: sqlite3.Connection) -> None:
+        left = [] if self._all_read else database.execute(_ROWS).fetchall()
+        rows = self._database.execute(_ROWS).fetchall()
+        database.execute("DELETE FROM outbox")
+        database.executemany("INSERT INTO outbox VALUES(?, ?, ?, ?, ?)", rows)
+        _count_from(database, max([self._last_number, *(row[0] for row in rows)]))
+        for _, *row in left:  # behind what the publisher has looked at already
+            self.shed += _insert(database, tuple(row), self._limit)
 
 
-def _insert(database: sqlite3.Connection, row: tuple[str, bool, str, bytes], limit: int) -> int:
+def _count_from(database: sqlite3.Connection, number: int) -> None:
+    """Numbers go on growing from ``number``, though the highest so far may not be among the rows."""
+    database.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
+    database.execute("INSERT INTO sqlite_sequence VALUES('outbox', ?)", (number,))
+
+
+def _insert(database: sqlite3.Connection, row: Sequence[object], limit: int) -> int:
     """Add a row and hold the limit; how many rows had to go."""
     database.execute("INSERT OR IGNORE INTO outbox(key, cleared, topic, payload) VALUES(?, ?, ?, ?)", row)
     excess = _count(database) - limit
@@ -163,54 +219,3 @@ def _insert(database: sqlite3.Connection, row: tuple[str, bool, str, bytes], lim
 
 def _count(database: sqlite3.Connection) -> int:
     return int(database.execute("SELECT count(*) FROM outbox").fetchone()[0])
-
-
-def _open_file(path: Path) -> sqlite3.Connection:
-    """The file, made where there was none, or put aside and made anew where it was no database."""
-    try:
-        try:
-            return _use_file(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            aside = path.with_name(path.name + ".damaged")
-            log.error("%s is damaged (%s) and is put aside as %s", path, error, aside.name)  # noqa: TRY400 - handled
-            path.replace(aside)
-            return _use_file(path)
-    except (OSError, sqlite3.Error) as error:
-        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
-            raise EcgmonError(
-                f"{path}: in use by another program; every ecgmon that runs needs a state_dir of its own"
-            ) from None
-        reason = getattr(error, "strerror", None) or error
-        raise EcgmonError(
-            f"{path}: alerts cannot be kept there ({reason}); make it writable, or leave state_dir out"
-        ) from None
-
-
-def _use_file(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # private from the start; -wal takes its mode
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    path.chmod(0o600)
-    database = _connect(str(path))
-    try:
-        if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("quick_check failed")
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    database = sqlite3.connect(name, timeout=0.5, check_same_thread=False)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")  # before WAL, which then needs no shared memory
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(_SCHEMA)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database

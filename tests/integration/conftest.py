@@ -105,3 +105,22 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def new_mosquitto(tmp_path: Path) -> Iterator[Callable[[str, str], Mosquitto]]:
+    """Makes running brokers: by a name, and lines of configuration."""
+    brokers = []
+
+    def make(name: str, extra: str) -> Mosquitto:
+        folder = tmp_path / f"mosquitto-{name}"
+        folder.mkdir()
+        broker = mosquitto_or_skip(folder)
+        broker.configure(extra)
+        broker.start()
+        brokers.append(broker)
+        return broker
+
+    yield make
+    for broker in brokers:
+        broker.stop()

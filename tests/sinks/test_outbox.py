@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -209,3 +210,76 @@ def test_two_writers_and_a_remover_lose_nothing(tmp_path: Path) -> None:
     assert len(set(seen)) == 400
     box.close()
     assert os.listdir(tmp_path) == ["outbox.sqlite"]  # noqa: PTH208 - names are enough
+
+
+def full(box: Outbox) -> None:
+    """From here on the file may not grow: what SQLite does on a full disk."""
+    pages = box._database.execute("PRAGMA page_count").fetchone()[0]
+    box._database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_full_disk_that_gets_room_again_has_everything_once_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    box = Outbox(path, 10)
+    put(box, "a", "b")
+    full(box)
+    box.put("big", "big", b"x" * 100_000, cleared=False)
+    assert (box.durable, box.disk_errors, keys(box)) == (False, 1, ["a", "b", "big"])
+    last = box.after(0, 10)[-1].number
+    box.remove([1])
+    monkeypatch.setattr("ecgmon.sinks.outbox.RETRY_SECONDS", 0.0)
+    box._retry_at = 0.0
+    put(box, "c")
+    assert (box.durable, keys(box)) == (True, ["b", "big", "c"])
+    assert [entry.topic for entry in box.after(last, 10)] == ["c"]
+    assert "the disk failed (database or disk is full)" in caplog.text
+    assert "can be used again: 2 undelivered alerts are on disk" in caplog.text
+    box.close()
+    again = Outbox(path, 10)
+    assert keys(again) == ["b", "big", "c"]
+    again.close()
+
+
+def test_a_folder_that_vanished_is_made_again(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "state" / "outbox.sqlite", 10)
+    put(box, "a")
+    last = box.after(0, 10)[-1].number
+    shutil.rmtree(tmp_path / "state")
+    put(box, "b")
+    assert (box.durable, box.disk_errors) == (False, 1)
+    box._retry_at = 0.0
+    assert len(box) == 2
+    assert (box.durable, keys(box)) == (True, ["a", "b"])
+    put(box, "c")
+    assert [entry.topic for entry in box.after(last, 10)] == ["b", "c"]
+    assert stat.S_IMODE((tmp_path / "state" / "outbox.sqlite").stat().st_mode) == 0o600
+    box.close()
+
+
+def test_what_could_not_be_read_when_the_disk_failed_is_delivered_after_its_return(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    box = Outbox(path, 10)
+    put(box, "a")
+    last = box.after(0, 10)[-1].number
+    box._database.close()  # neither reads nor writes
+    put(box, "b")
+    assert (box.durable, keys(box)) == (False, ["b"])
+    last = max(last, box.after(0, 10)[-1].number)
+    box._retry_at = 0.0
+    assert sorted(keys(box)) == ["a", "b"]
+    assert [entry.topic for entry in box.after(last, 10)] == ["a"]
+    box.close()
+
+
+def test_a_file_of_another_version_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    box = Outbox(path, 10)
+    assert box.durable
+    assert (tmp_path / "outbox.sqlite.other-version").exists()
+    assert "is of another version (it has version 99, this program writes 1)" in caplog.text
+    box.close()

@@ -9,8 +9,12 @@ Severity: ``asystole`` is critical, and so are ``anomalous-beats`` with a run; a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ecgmon.config import Settings
 from ecgmon.ecg.episodes import EpisodeSettings
+from ecgmon.errors import DataError
+from ecgmon.monitor import snapshot
 from ecgmon.monitor.policies.asystole import Asystole, AsystoleSettings, Pause, PauseSettings
 from ecgmon.monitor.policies.base import Change, Policy
 from ecgmon.monitor.policies.condition import NOT_ANALYSING, Condition, ConditionSettings, LeadOffSettings
@@ -71,3 +75,20 @@ class Watch:
             self.policies.append(bradycardia(settings.bradycardia, line))
         if settings.tachycardia.enabled:
             self.policies.append(tachycardia(settings.tachycardia, line))
+
+    def save(self) -> dict[str, snapshot.Plain]:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`; what policies share is saved once, as its own."""
+        return {"policies": [snapshot.save_attributes(p, but=self._shared(p)) for p in self.policies]}
+
+    def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
+        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        if len(saved["policies"]) != len(self.policies):
+            raise DataError("the stored alerts are of other policies")
+        for policy, each in zip(self.policies, saved["policies"], strict=True):
+            snapshot.restore_attributes(policy, each, but=self._shared(policy))
+
+    def _shared(self, policy: Policy) -> frozenset[str]:
+        """Attributes of ``policy`` that are policies themselves."""
+        return frozenset(
+            name for name, value in vars(policy).items() if any(value is other for other in self.policies)
+        )

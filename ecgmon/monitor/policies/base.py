@@ -28,7 +28,11 @@ class Change:
 
 
 class Policy(Protocol):
-    """One kind of alert of one stream."""
+    """One kind of alert of one stream.
+
+    Where streams are kept on disk, a policy is saved and restored with its stream by
+    :mod:`ecgmon.monitor.snapshot`: its attributes are plain values, components of such, or other policies.
+    """
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
         """The next beat; ``score`` is None when it was not good enough to be scored."""

@@ -1,0 +1,257 @@
+"""What a restart must not lose: each stream's state and its position, on disk, and when to acknowledge.
+
+After a kill at any moment the daemon must raise the alerts that it would have raised undisturbed, with their
+ids. So a stream must come back to the bit (filters, detector, baseline, the counters of its alerts, the time
+that ids are made of), and every chunk must count exactly once. Two ways were weighed:
+
+* hold the acknowledgements until a checkpoint of the streams is on disk, and let the broker play the rest
+  again. A stream is 76 to 160 KB, so that checkpoints must be seconds apart, and every chunk of those seconds
+  stays unacknowledged: 20 is what Mosquitto lets an MQTT 3.1.1 client have, and the more a broker holds for
+  us, the more is lost when it is killed;
+* (what is done) a write-ahead log, as databases have: a chunk that was worked off goes into a journal, one
+  commit for all of the last 50 ms, and is acknowledged then. A stream is written whole when ``seconds`` of
+  signal have come since the last time, each stream at its own moment, which empties its journal. At the start
+  the streams are read back and the journal is played through the pipeline.
+
+The order: alerts go to the outbox while a chunk is worked off; then it goes into the journal; then it is
+acknowledged. After a kill before the journal has it, the broker sends it again to a stream that has not seen
+it; after a later one, to a stream that drops it as a repeat. Either way an alert may be handed on twice, with
+one id. A power failure may take the last moments of file and outbox (:mod:`ecgmon.sinks.database`).
+
+A disk that fails stops nothing: chunks are worked off and acknowledged but not kept, the log and
+``ecgmon_state_durable`` say so, and every few seconds the file is tried again, with all streams anew.
+
+Bounds: a stream's journal holds ``seconds`` of signal and what comes until the stream is at rest, tenths of a
+second; there are ``max_streams``; what ended is removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from ecgmon.ecg.types import Chunk
+from ecgmon.errors import EcgmonError
+from ecgmon.monitor.kept import Kept, Terms, added, chunk_of, read, whole
+from ecgmon.monitor.sparse import SparseLog
+from ecgmon.monitor.state import StreamState
+from ecgmon.monitor.statefile import AddChunk, Change, Forget, PutStream, StateFile
+from ecgmon.sinks.database import DISK_ERRORS
+
+log = logging.getLogger(__name__)
+
+PACE: Final = 0.05
+"""Seconds between two commits, unless :data:`MANY` chunks wait for one."""
+
+MANY: Final = 10
+
+RETRY_SECONDS: Final = 5.0
+"""After a failure the disk is left alone for so long."""
+
+
+MISTAKES: Final = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
+"""What saving something raises that cannot be saved: ours, and no reason to end."""
+
+
+class Keeper:
+    """Between pipeline and :class:`StateFile`, on the compute thread.
+
+    ``seconds`` of signal between two checkpoints of a stream. ``EcgmonError`` when the file cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        terms: Terms,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._file = StateFile(path)
+        self._path = path
+        self._terms = terms
+        self._limit = seconds
+        self._clock = clock
+        self._wall = wall
+        self._sparse = SparseLog(log, clock)
+        self._open: Counter[str] = Counter()  # chunks begun and not done
+        self._changes: list[Chunk | Forget] = []
+        self._acks: list[Callable[[], None]] = []
+        self._seconds: dict[str, float] = {}  # of signal since the last checkpoint
+        self._due: set[str] = set()  # streams to be written whole
+        self._unsaved: set[str] = set()  # streams that the file does not know: no use in journalling
+        self._playing = False
+        self._settled = self._retry_at = 0.0
+        self.durable = True
+        """Whether a restart would find everything."""
+        self.stats: Counter[str] = Counter(
+            errors=0, chunks=0, checkpoints=0, bytes=0, restored=0, replayed=0, unusable=0
+        )
+        """Running totals, for the metrics."""
+
+    def use(self, terms: Terms) -> None:
+        """Streams are watched by other settings from now on: all are written anew."""
+        if terms != self._terms:
+            self._terms = terms
+            self._due.update(self._seconds)
+
+    def begin(self, chunk: Chunk, live: Callable[[str], bool]) -> Callable[[], None]:
+        """``chunk`` is about to be worked off; call the answer when everything it completed was handed on.
+        ``live`` then tells whether its stream goes on."""
+        self._open[chunk.stream] += 1
+        return partial(self._done, chunk, live)
+
+    def forget(self, stream: str) -> None:
+        """``stream`` has ended and everything of it was handed on."""
+        self._changes.append(Forget(stream))
+        self._seconds.pop(stream, None)
+        self._due.discard(stream)
+        self._unsaved.discard(stream)
+
+    def anew(self, stream: str) -> None:
+        """``stream`` was begun anew, perhaps with what is only in memory: write it soon."""
+        self._due.add(stream)
+
+    def wait(self, longest: float) -> float:
+        """Seconds until :meth:`settle` has something to do, ``longest`` at most."""
+        if not (self._acks or self._changes):
+            return longest
+        return max(0.0, min(longest, self._settled + PACE - self._clock()))
+
+    def settle(self, streams: Mapping[str, StreamState], *, everything: bool = False) -> None:
+        """Commit what was done since the last time, then acknowledge it.
+
+        ``everything``: write all ``streams`` whole, as the last thing before the end.
+        """
+        now = self._clock()
+        waiting = self._acks or self._changes or self._due or not self.durable
+        early = now - self._settled < PACE and max(len(self._acks), len(self._changes)) < MANY
+        if not everything and (self._playing or not waiting or early):
+            return
+        self._settled = now
+        done, self._changes = self._changes, []
+        try:
+            if self.durable or everything or now >= self._retry_at:
+                self._commit(done, streams, everything=everything)
+        except (*DISK_ERRORS, EcgmonError, *MISTAKES) as error:
+            self._lose(error, len(streams), now)
+        acks, self._acks = self._acks, []
+        for ack in acks:
+            try:
+                ack()
+            except Exception as error:  # noqa: BLE001 - the broker sends it again, and it is a repeat
+                self._sparse.warning("acknowledge", "a chunk could not be acknowledged: %r", error)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def load(self) -> Iterator[Kept]:
+        """What an earlier run left, and a log line for each reason why something cannot be used whole."""
+        self._playing = True
+        reasons: Counter[str] = Counter()
+        for name, raw in self._file.streams():
+            kept, reason = read(name, raw, self._terms, self._wall())
+            if reason is not None:
+                reasons[reason] += 1
+                self._changes.append(Forget(name))
+            if kept is not None:
+                yield kept
+        for reason, count in reasons.items():
+            log.warning("%s: %d streams of an earlier run %s", self._path, count, reason)
+        self.stats["unusable"] += reasons.total()
+
+    def refuse(self, kept: Kept, why: object) -> None:
+        """The pipeline does not take what :meth:`load` gave."""
+        stream = kept.chunk.stream
+        self._sparse.warning("refused", "stream %s of an earlier run is not taken up: %s", stream, why)
+        self.stats["unusable"] += 1
+        self._changes.append(Forget(stream))
+
+    def journal(self) -> Iterator[Chunk]:
+        """The chunks behind the streams' checkpoints, to be worked off again."""
+        refused = {change.stream for change in self._changes if isinstance(change, Forget)}
+        damaged = 0
+        for name, raw in self._file.chunks():
+            chunk = None if name in refused else chunk_of(name, raw)
+            damaged += chunk is None and name not in refused
+            if chunk is not None:
+                self.stats["replayed"] += 1
+                yield chunk
+        if damaged:
+            log.warning("%s: %d damaged chunks of the journal are left out", self._path, damaged)
+
+    def played(self, streams: int) -> None:
+        """The journal was worked off, and so many streams live."""
+        self._playing = False
+        self.stats["restored"] = streams
+
+    def _done(self, chunk: Chunk, live: Callable[[str], bool]) -> None:
+        name = chunk.stream
+        self._open[name] -= 1
+        if not self._open[name]:
+            del self._open[name]
+        if chunk.ack is not None:
+            self._acks.append(chunk.ack)
+        if not live(name):
+            return
+        self._seconds[name] = self._seconds.get(name, self._offset(name)) + chunk.samples.shape[1] / chunk.fs
+        if self._seconds[name] >= self._limit:
+            self._due.add(name)
+        if self.durable and not self._playing and name not in self._unsaved:
+            self._changes.append(chunk)
+
+    def _offset(self, name: str) -> float:
+        """Streams that begin together shall not be written together."""
+        return zlib.crc32(name.encode()) % 1000 / 1000 * self._limit
+
+    def _commit(
+        self, done: list[Chunk | Forget], streams: Mapping[str, StreamState], *, everything: bool
+    ) -> None:
+        changes: list[Change] = [each if isinstance(each, Forget) else added(each) for each in done]
+        again = not self.durable
+        if again:
+            self._file.reopen()
+            self._unsaved, self._due = set(streams), set(streams)
+            changes = [Forget(None)]
+        at_rest = [name for name in (streams if everything else self._due) if not self._open[name]]
+        changes += [self._whole(streams[name]) for name in at_rest if name in streams]
+        if changes:
+            self._file.write(changes)
+        self._due.difference_update(at_rest)
+        self.stats["chunks"] += sum(isinstance(change, AddChunk) for change in changes)
+        self.stats["checkpoints"] += sum(isinstance(change, PutStream) for change in changes)
+        self.stats["bytes"] += sum(len(c.content) for c in changes if not isinstance(c, Forget))
+        if again:
+            self.durable = True
+            log.warning("%s can be used again: %d streams are on disk", self._path, len(at_rest))
+
+    def _whole(self, state: StreamState) -> Change:
+        """The row of a stream."""
+        self._seconds[state.name] = 0.0
+        try:
+            row = whole(state, self._terms, self._wall())
+        except MISTAKES as error:
+            text = "stream %s cannot be kept: %r; a restart would learn it anew"
+            self._sparse.warning("unsaved", text, state.name, error, trace=True)
+            self.stats["errors"] += 1
+            self._unsaved.add(state.name)
+            return Forget(state.name)
+        self._unsaved.discard(state.name)
+        return row
+
+    def _lose(self, error: Exception, streams: int, now: float) -> None:
+        self.stats["errors"] += 1
+        self.durable = False
+        self._retry_at = now + RETRY_SECONDS
+        self._sparse.warning(
+            "disk",
+            "%s: the disk failed (%s); monitoring goes on, but until it can be used again a restart would "
+            "miss what came since, and may learn %d streams anew",
+            self._path, error, streams,
+        )  # fmt: skip

@@ -1,0 +1,135 @@
+"""Rows of the state file: a stream as a whole, a chunk, and what of an earlier run's can still be used.
+
+What is stored fits a run with the same bundle, signal path, lead and alert settings. Where alert settings or
+policies differ, the baseline alone is used, and what stood is cleared. Of another bundle, and of another lead
+or signal path, nothing is used but the names of the alerts that stood, to clear them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from ecgmon.ecg import frontend
+from ecgmon.ecg.types import Alert, Chunk
+from ecgmon.errors import DataError
+from ecgmon.model.baseline import Baseline
+from ecgmon.monitor import snapshot
+from ecgmon.monitor.alerting import standing
+from ecgmon.monitor.state import StreamState
+from ecgmon.monitor.statefile import AddChunk, PutStream
+
+KNOWN_SECONDS: Final = 3600.0
+"""A baseline outlives our own absence by so long; then another patient may lie in the bed."""
+
+UNREADABLE: Final = (DataError, LookupError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
+"""What reading something raises that is not what it should be."""
+
+OTHER_MODEL: Final = "were learned by another model: its baselines are not used, they are learned anew"
+OTHER_SETTINGS: Final = "were watched with other settings: their baselines are used, nothing else"
+OTHER_SIGNAL: Final = "were seen by another lead or signal path, or too long ago: they are learned anew"
+DAMAGED: Final = "are damaged: they are learned anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What stored state depends on: digests of everything, and of what a baseline depends on."""
+
+    everything: str
+    baseline: str
+    model: str
+
+
+def terms_of(model_hash: str, lead: str, layout: str, alerts: object) -> Terms:
+    """The terms of a run; ``alerts`` are settings."""
+    learned = [model_hash, frontend.fingerprint(), lead, layout]
+    whole = [*learned, msgspec.json.encode(alerts).decode()]
+    return Terms(_digest(whole), _digest(learned), model_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stream of an earlier run.
+
+    chunk     an empty one, of the stream's form
+    saved     for :meth:`StreamState.restore`; None where only the rest can be used
+    baseline  where it can be used without the rest
+    standing  alerts that were raised and not cleared
+    """
+
+    chunk: Chunk
+    saved: Mapping[str, snapshot.Plain] | None
+    baseline: Baseline | None
+    standing: list[Alert]
+
+
+def whole(state: StreamState, terms: Terms, wall: float) -> PutStream:
+    """The row of a stream; ``wall`` is the UTC time, s."""
+    row = {
+        "terms": [terms.everything, terms.baseline, terms.model],
+        "wall": wall,
+        "fs": state.fs,
+        "leads": list(state.leads),
+        "t": state.epoch,
+        "stream": state.save(),
+    }
+    return PutStream(state.name, snapshot.encode(row))
+
+
+def read(name: str, raw: bytes | None, terms: Terms, wall: float) -> tuple[Kept | None, str | None]:
+    """What can be used of a row, and why that is not all of it."""
+    try:
+        return _read(name, snapshot.decode(raw), terms, wall) if raw is not None else (None, DAMAGED)
+    except UNREADABLE:
+        return None, DAMAGED
+
+
+def _read(name: str, row: dict[str, snapshot.Plain], terms: Terms, wall: float) -> tuple[Kept, str | None]:
+    (everything, learned, model), saved = row["terms"], row["stream"]
+    leads = tuple(row["leads"])
+    chunk = Chunk(name, float(row["fs"]), leads, np.empty((len(leads), 0), np.float32), float(row["t"]))
+    stood = standing(saved["alerts"])
+    if everything == terms.everything:
+        return Kept(chunk, saved, None, stood), None
+    if model != terms.model:
+        return Kept(chunk, None, None, stood), OTHER_MODEL
+    baseline = saved["baseline"]
+    if learned != terms.baseline or baseline is None or wall - row["wall"] > KNOWN_SECONDS:
+        return Kept(chunk, None, None, stood), OTHER_SIGNAL
+    return Kept(chunk, None, Baseline.from_bytes(baseline["raw"]), stood), OTHER_SETTINGS
+
+
+def added(chunk: Chunk) -> AddChunk:
+    """The row of a chunk."""
+    row = {
+        "fs": chunk.fs,
+        "leads": list(chunk.leads),
+        "t": chunk.t,
+        "seq": chunk.seq,
+        "end": chunk.end,
+        "samples": np.ascontiguousarray(chunk.samples),
+    }
+    return AddChunk(chunk.stream, snapshot.encode(row))
+
+
+def chunk_of(name: str, raw: bytes | None) -> Chunk | None:
+    """The inverse of :func:`added`; None for a damaged row."""
+    if raw is None:
+        return None
+    try:
+        row = snapshot.decode(raw)
+        samples, leads = row["samples"], tuple(row["leads"])
+        if samples.shape[:-1] != (len(leads),):
+            return None
+        return Chunk(name, float(row["fs"]), leads, samples, float(row["t"]), row["seq"], row["end"])
+    except UNREADABLE:
+        return None
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
