@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Beat, Chunk, Layout, ModelRef, Score
-from ecgmon.errors import EcgmonError
+from ecgmon.errors import ConfigError, EcgmonError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.arrivals import ArrivalSettings, Drop, Restart
@@ -151,13 +151,20 @@ class Pipeline:
         return self._failures >= FAILURES and self._clock() - self._failed_at < FORGIVEN
 
     def configure(self, settings: PipelineSettings) -> None:
-        """Go on by other settings; no stream and no standing alert is lost. ``lead`` is for new streams."""
+        """Go on by other settings; no stream and no standing alert is lost. ``lead`` is for new streams.
+
+        :class:`ConfigError`, with everything as it was, where overrides for a live stream do not go together.
+        """
+        try:
+            alerts = {name: alerts_of(name, settings.alerts, settings.streams) for name in self._streams}
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         self._settings = settings
         self._batch.configure(settings.batch)
         self._delivery.configure(settings.state_seconds)
         for state in self._streams.values():
             state.arrivals.configure(settings.arrivals)
-            state.alerts.configure(alerts_of(state.name, settings.alerts, settings.streams))
+            state.alerts.configure(alerts[state.name])
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
@@ -250,9 +257,7 @@ class Pipeline:
             lead=settings.lead,
             layout=self._layout,
             arrivals=settings.arrivals,
-            alerts=StreamAlerts(
-                chunk.stream, alerts_of(chunk.stream, settings.alerts, settings.streams), model, threshold
-            ),
+            alerts=StreamAlerts(chunk.stream, self._alerts_of(chunk.stream), model, threshold),
             baseline=scorer.new_baseline() if scorer else None,
             r_peaks=self._r_peaks.get(chunk.stream),
         )
@@ -260,6 +265,17 @@ class Pipeline:
         self._streams[chunk.stream] = state
         self._observers.tell(lambda o: o.streams(len(self._streams)))
         return state.take(chunk, 0.0)
+
+    def _alerts_of(self, name: str) -> AlertSettings:
+        """What holds for a stream. Overrides that each are right may not go together: then none counts."""
+        settings = self._settings
+        try:
+            return alerts_of(name, settings.alerts, settings.streams)
+        except ValueError as error:
+            self._sparse.warning(
+                "overrides", "stream %s: its overrides do not go together, none is used: %s", name, error
+            )
+            return settings.alerts
 
     def _end(self, name: str, *, final: bool) -> Iterable[Item]:
         state = self._streams.pop(name, None)

@@ -175,6 +175,7 @@ class Service:
         try:
             new, changed = reread(self._config, self.settings)
             token = new.http.token() if new.http.enabled else None
+            self.pipeline.configure(new)
         except EcgmonError as error:
             self.metrics.reloads.labels("refused").inc()
             log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - one line says it
@@ -187,7 +188,6 @@ class Service:
             self._set_logging(new.logging)
         if self._server is not None:
             self._server.use(token)
-        self.pipeline.configure(new)
         self.health.stall_seconds = new.stall_seconds
         self.metrics.reloads.labels("taken").inc()
         log.info("configuration read anew: %s", ", ".join(changed) or "nothing changed")
