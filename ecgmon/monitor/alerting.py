@@ -108,16 +108,21 @@ class StreamAlerts:
     def save(self) -> dict[str, snapshot.Plain]:
         """As :class:`ecgmon.monitor.snapshot.Saveable`."""
         return {
+            "settings": msgspec.msgpack.encode(self.settings),
             "standing": {kind: msgspec.msgpack.encode(alert) for kind, alert in self.standing.items()},
             "heart_rate": snapshot.save(self.heart_rate),
             "watch": snapshot.save(self.watch),
         }
 
     def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
-        """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        """As :class:`ecgmon.monitor.snapshot.Saveable`. The limits are those that were saved, until nothing
+        stands."""
+        self.settings = msgspec.msgpack.decode(saved["settings"], type=AlertSettings)
+        self.watch = Watch(self.settings)
         self.standing = {alert.kind: alert for alert in standing(saved)}
         snapshot.restore(self.heart_rate, saved["heart_rate"])
         snapshot.restore(self.watch, saved["watch"])
+        self._renew()
 
     def _alert(self, change: Change, epoch: float) -> Alert:
         before = self.standing.pop(change.kind, None)

@@ -95,12 +95,6 @@ class Keeper:
         )
         """Running totals, for the metrics."""
 
-    def use(self, terms: Terms) -> None:
-        """Streams are watched by other settings from now on: all are written anew."""
-        if terms != self._terms:
-            self._terms = terms
-            self._due.update(self._seconds)
-
     def begin(self, chunk: Chunk, live: Callable[[str], bool]) -> Callable[[], None]:
         """``chunk`` is about to be worked off; call the answer when everything it completed was handed on.
         ``live`` then tells whether its stream goes on."""

@@ -1,8 +1,9 @@
 """Rows of the state file: a stream as a whole, a chunk, and what of an earlier run's can still be used.
 
-What is stored fits a run with the same bundle, signal path, lead and alert settings. Where alert settings or
-policies differ, the baseline alone is used, and what stood is cleared. Of another bundle, and of another lead
-or signal path, nothing is used but the names of the alerts that stood, to clear them.
+What is stored fits a run with the same bundle, signal path and lead. A stream comes back with the limits of
+alerts that it had, and takes those of the run when nothing stands. Where what is stored cannot be taken up,
+the baseline alone is used, and what stood is cleared. Of another bundle, and of another lead or signal path,
+nothing is used but the names of the alerts that stood, to clear them.
 """
 
 from __future__ import annotations
@@ -31,25 +32,22 @@ UNREADABLE: Final = (DataError, LookupError, TypeError, ValueError, AttributeErr
 """What reading something raises that is not what it should be."""
 
 OTHER_MODEL: Final = "were learned by another model: its baselines are not used, they are learned anew"
-OTHER_SETTINGS: Final = "were watched with other settings: their baselines are used, nothing else"
-OTHER_SIGNAL: Final = "were seen by another lead or signal path, or too long ago: they are learned anew"
+OTHER_SIGNAL: Final = "were seen by another lead or signal path: they are learned anew"
 DAMAGED: Final = "are damaged: they are learned anew"
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What stored state depends on: digests of everything, and of what a baseline depends on."""
+    """What stored state depends on: a digest of bundle, signal path, lead and layout; the bundle's hash."""
 
-    everything: str
-    baseline: str
+    digest: str
     model: str
 
 
-def terms_of(model_hash: str, lead: str, layout: str, alerts: object) -> Terms:
-    """The terms of a run; ``alerts`` are settings."""
-    learned = [model_hash, frontend.fingerprint(), lead, layout]
-    whole = [*learned, msgspec.json.encode(alerts).decode()]
-    return Terms(_digest(whole), _digest(learned), model_hash)
+def terms_of(model_hash: str, lead: str, layout: str) -> Terms:
+    """The terms of a run."""
+    learned = "\0".join([model_hash, frontend.fingerprint(), lead, layout])
+    return Terms(hashlib.sha256(learned.encode()).hexdigest()[:16], model_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,8 @@ class Kept:
     """A stream of an earlier run.
 
     chunk     an empty one, of the stream's form
-    saved     for :meth:`StreamState.restore`; None where only the rest can be used
-    baseline  where it can be used without the rest
+    saved     for :meth:`StreamState.restore`; None where nothing of it can be used
+    baseline  where the rest cannot be taken up, for the stream of this name; None where it is too old
     standing  alerts that were raised and not cleared
     """
 
@@ -71,7 +69,7 @@ class Kept:
 def whole(state: StreamState, terms: Terms, wall: float) -> PutStream:
     """The row of a stream; ``wall`` is the UTC time, s."""
     row = {
-        "terms": [terms.everything, terms.baseline, terms.model],
+        "terms": [terms.digest, terms.model],
         "wall": wall,
         "fs": state.fs,
         "leads": list(state.leads),
@@ -90,18 +88,17 @@ def read(name: str, raw: bytes | None, terms: Terms, wall: float) -> tuple[Kept 
 
 
 def _read(name: str, row: dict[str, snapshot.Plain], terms: Terms, wall: float) -> tuple[Kept, str | None]:
-    (everything, learned, model), saved = row["terms"], row["stream"]
+    (digest, model), saved = row["terms"], row["stream"]
     leads = tuple(row["leads"])
     chunk = Chunk(name, float(row["fs"]), leads, np.empty((len(leads), 0), np.float32), float(row["t"]))
     stood = standing(saved["alerts"])
-    if everything == terms.everything:
-        return Kept(chunk, saved, None, stood), None
     if model != terms.model:
         return Kept(chunk, None, None, stood), OTHER_MODEL
-    baseline = saved["baseline"]
-    if learned != terms.baseline or baseline is None or wall - row["wall"] > KNOWN_SECONDS:
+    if digest != terms.digest:
         return Kept(chunk, None, None, stood), OTHER_SIGNAL
-    return Kept(chunk, None, Baseline.from_bytes(baseline["raw"]), stood), OTHER_SETTINGS
+    known = saved["baseline"] is not None and wall - row["wall"] <= KNOWN_SECONDS
+    baseline = Baseline.from_bytes(saved["baseline"]["raw"]) if known else None
+    return Kept(chunk, saved, baseline, stood), None
 
 
 def added(chunk: Chunk) -> AddChunk:
@@ -129,7 +126,3 @@ def chunk_of(name: str, raw: bytes | None) -> Chunk | None:
         return Chunk(name, float(row["fs"]), leads, samples, float(row["t"]), row["seq"], row["end"])
     except UNREADABLE:
         return None
-
-
-def _digest(parts: list[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, ModelRef, Score
-from ecgmon.errors import EcgmonError
+from ecgmon.errors import ConfigError, EcgmonError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.arrivals import ArrivalSettings, Drop, Restart
@@ -121,7 +121,9 @@ class Pipeline:
         keeper: Keeper | None = None,
     ) -> None:
         self._keeper = keeper
-        self._known: dict[str, Baseline] = {}  # of streams that were, for those of the same name to come
+        # of streams that were, and since when (monotonic, s), for those of the same name to come
+        self._known: dict[str, tuple[Baseline, float]] = {}
+        self._resuming = False
         self._scorer = scorer
         self._settings = settings
         self._observers = Observers(observers)
@@ -158,13 +160,20 @@ class Pipeline:
         return self._failures >= FAILURES and self._clock() - self._failed_at < FORGIVEN
 
     def configure(self, settings: PipelineSettings) -> None:
-        """Go on by other settings; no stream and no standing alert is lost. ``lead`` is for new streams."""
+        """Go on by other settings; no stream and no standing alert is lost. ``lead`` is for new streams.
+
+        :class:`ConfigError`, with everything as it was, where overrides for a live stream do not go together.
+        """
+        try:
+            alerts = {name: alerts_of(name, settings.alerts, settings.streams) for name in self._streams}
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         self._settings = settings
         self._batch.configure(settings.batch)
         self._delivery.configure(settings.state_seconds)
         for state in self._streams.values():
             state.arrivals.configure(settings.arrivals)
-            state.alerts.configure(alerts_of(state.name, settings.alerts, settings.streams))
+            state.alerts.configure(alerts[state.name])
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
@@ -190,7 +199,7 @@ class Pipeline:
     def tick(self) -> None:
         """Time has passed: score what waited long enough, end the streams that fell silent."""
         now = self._clock()
-        if now - self._looked >= LOOK_EVERY:
+        if now - self._looked >= LOOK_EVERY and not self._resuming:
             self._looked = now
             self._tell_silent(now)
             self._end_silent(now)
@@ -210,6 +219,9 @@ class Pipeline:
                 "silent", "stream %s: nothing for %g s, it ends", name, now - self._streams[name].heard
             )
             self._push(self._end(name, final=True), now)
+        idle = self._settings.idle_seconds
+        for name in [name for name, (_, since) in self._known.items() if now - since > idle]:
+            del self._known[name]
 
     def wait(self, longest: float) -> float:
         """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
@@ -236,10 +248,12 @@ class Pipeline:
             if not self._take_up(kept):
                 self._clear(kept.standing)
                 if kept.baseline is not None:
-                    self._known[kept.chunk.stream] = kept.baseline
+                    self._known[kept.chunk.stream] = kept.baseline, self._clock()
+        self._resuming = True
         for chunk in keeper.journal():
             self.feed(chunk)
         self._score()
+        self._resuming = False
         for state in self._streams.values():
             state.resumed = True
             state.heard = state.fed = self._clock()
@@ -297,7 +311,7 @@ class Pipeline:
             self._observers.tell(lambda o: o.restarted(chunk.stream, verdict.reason))
             away = chunk.t - state.arrivals.due
             if state.resumed and verdict.reason == "long-gap" and away <= KNOWN_SECONDS and state.baseline:
-                self._known[chunk.stream] = state.baseline  # it was we who were away, not the patient
+                self._known[chunk.stream] = state.baseline, now  # it was we who were away, not the patient
             self._push(self._end(chunk.stream, final=False), now)
             return self._begin(chunk, now)
         state.resumed = False
@@ -320,7 +334,7 @@ class Pipeline:
         self._observers.tell(lambda o: o.streams(len(self._streams)))
         items = state.take(chunk, 0.0)
         if self._keeper is not None and state.name in self._known:
-            state.baseline = self._known.pop(state.name)
+            state.baseline, _ = self._known.pop(state.name)
             items.insert(0, Item(None, partial(self._keeper.anew, state.name), 0.0, now))
         return items
 
@@ -332,12 +346,21 @@ class Pipeline:
             lead=settings.lead,
             layout=self._layout,
             arrivals=settings.arrivals,
-            alerts=StreamAlerts(
-                chunk.stream, alerts_of(chunk.stream, settings.alerts, settings.streams), model, threshold
-            ),
+            alerts=StreamAlerts(chunk.stream, self._alerts_of(chunk.stream), model, threshold),
             baseline=scorer.new_baseline() if scorer else None,
             r_peaks=self._r_peaks.get(chunk.stream),
         )
+
+    def _alerts_of(self, name: str) -> AlertSettings:
+        """What holds for a stream. Overrides that each are right may not go together: then none counts."""
+        settings = self._settings
+        try:
+            return alerts_of(name, settings.alerts, settings.streams)
+        except ValueError as error:
+            self._sparse.warning(
+                "overrides", "stream %s: its overrides do not go together, none is used: %s", name, error
+            )
+            return settings.alerts
 
     def _end(self, name: str, *, final: bool) -> Iterable[Item]:
         state = self._streams.pop(name, None)
@@ -417,14 +440,25 @@ class Pipeline:
 
     def _hand_on(self, item: Item, score: Score | None) -> bool:
         """Whether it went well."""
+        stood = self._standing(item)
         try:
             self._delivery.hand_on(item, score)
+            if self._keeper is not None and item.state is not None and self._standing(item) != stood:
+                self._keeper.anew(
+                    item.state.name
+                )  # time alone may have done it: no chunk in the journal says so
         except Exception as error:
             if self._strict:
                 raise
             self._failed(item.state.name if item.state else "", "delivery-failed", error)
             return False
         return True
+
+    def _standing(self, item: Item) -> set[str]:
+        """Ids of what stands in the stream of ``item``, where streams are kept."""
+        if self._keeper is None or item.state is None:
+            return set()
+        return {alert.id for alert in item.state.alerts.standing.values()}
 
     def _failed(self, stream: str, reason: str, error: Exception) -> None:
         self._sparse.warning(reason, "stream %s: %s: %r", stream, reason, error, trace=True)

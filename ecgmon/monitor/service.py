@@ -36,7 +36,7 @@ from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.pipeline import Pipeline
 from ecgmon.monitor.preflight import other_rule
 from ecgmon.monitor.reload import reread
-from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make_source, make_terms
+from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make_source
 from ecgmon.monitor.signals import embedded, handling
 from ecgmon.monitor.systemd import Notifier
 from ecgmon.sinks.base import Sink
@@ -187,6 +187,7 @@ class Service:
         try:
             new, changed = reread(self._config, self.settings)
             token = new.http.token() if new.http.enabled else None
+            self.pipeline.configure(new)
         except EcgmonError as error:
             self.metrics.reloads.labels("refused").inc()
             log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - one line says it
@@ -199,9 +200,6 @@ class Service:
             self._set_logging(new.logging)
         if self._server is not None:
             self._server.use(token)
-        self.pipeline.configure(new)
-        if self.keeper is not None:
-            self.keeper.use(make_terms(new, self._scorer))
         self.health.stall_seconds = new.stall_seconds
         self.metrics.reloads.labels("taken").inc()
         log.info("configuration read anew: %s", ", ".join(changed) or "nothing changed")

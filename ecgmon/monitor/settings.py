@@ -14,7 +14,7 @@ from ecgmon.config import load as load_settings
 from ecgmon.model.devices import Device
 from ecgmon.monitor.http import HttpSettings
 from ecgmon.monitor.keeper import Keeper
-from ecgmon.monitor.kept import Terms, terms_of
+from ecgmon.monitor.kept import terms_of
 from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.pipeline import PipelineSettings, Scorer
 from ecgmon.monitor.statefile import STATE_FILE
@@ -110,13 +110,8 @@ def make_keeper(settings: ServeSettings, scorer: Scorer, clock: Callable[[], flo
     if settings.state_dir is None:
         return None
     path = Path(settings.state_dir) / STATE_FILE
-    return Keeper(path, make_terms(settings, scorer), settings.checkpoint_seconds, clock)
-
-
-def make_terms(settings: ServeSettings, scorer: Scorer) -> Terms:
-    """What stored streams depend on."""
-    alerts = (settings.alerts, settings.streams)
-    return terms_of(scorer.model_ref.hash, settings.lead, scorer.layout, alerts)
+    terms = terms_of(scorer.model_ref.hash, settings.lead, scorer.layout)
+    return Keeper(path, terms, settings.checkpoint_seconds, clock)
 
 
 def _sink(settings: SinkSettings, state_dir: str | None) -> tuple[str, Sink]:

@@ -26,7 +26,7 @@ import numpy as np
 from ecgmon.config import Settings
 from ecgmon.ecg.frontend import Frontend
 from ecgmon.ecg.track import KEEP, Track
-from ecgmon.ecg.types import Beat, Quality, Score
+from ecgmon.ecg.types import FS, Beat, Quality, Score
 from ecgmon.errors import DataError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.findings import Noted
@@ -69,8 +69,10 @@ def save(component: object) -> dict[str, Plain]:
     saved = save_attributes(component)
     if isinstance(component, Frontend):
         inside = vars(component)
-        for name in ("_signal", "_qrs"):  # read once, by the judge of quality: what it has seen can go
-            saved[name] = _save_track(inside[name], inside["_judge"].at)
+        # Read by the judge of quality, and the signal by the second that is not over: what both have seen can
+        # go.
+        saved["_signal"] = _save_track(inside["_signal"], min(inside["_judge"].at, inside["_second"] * FS))
+        saved["_qrs"] = _save_track(inside["_qrs"], inside["_judge"].at)
     return saved
 
 
@@ -196,7 +198,8 @@ def _is_component(value: object) -> bool:
 
 @cache
 def _is_component_class(cls: type[object]) -> bool:
-    return cls.__module__.startswith("ecgmon.") and cls not in _FIELDS and not issubclass(cls, msgspec.Struct)
+    own = cls.__module__.startswith("ecgmon.") and cls not in _FIELDS
+    return own and not issubclass(cls, msgspec.Struct) and not hasattr(cls, "_fields")
 
 
 def _are_components(value: object) -> bool:

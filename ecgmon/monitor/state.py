@@ -32,7 +32,7 @@ DRIFT: Final = 1.0
 
 SCHEMA: Final = "ecgmon.stream/1"
 
-NOT_KEPT: Final = frozenset({"heard", "fed", "resumed"})
+NOT_KEPT: Final = frozenset({"heard", "fed", "lost", "resumed"})
 """Attributes that mean nothing to another run."""
 
 
@@ -168,6 +168,7 @@ class StreamState:
     def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
         """As :class:`ecgmon.monitor.snapshot.Saveable`."""
         snapshot.restore_attributes(self, saved, but=NOT_KEPT)
+        self.lost = self.alerts.watch.lost.on
 
     def summary(self, t: float, epoch: float, *, live: bool) -> dict[str, Any]:
         """The stream's state as it is published (retained): plain values for JSON."""

@@ -47,10 +47,17 @@ class Acknowledger:
 
     def _advance(self) -> None:
         """Send what is done at the head of the line. Whoever sends already looks again before it leaves."""
-        while self._line and self._line[0].done and self._sending.acquire(blocking=False):
+        while self._ready() and self._sending.acquire(blocking=False):
             try:
-                while self._line and self._line[0].done:
+                while self._ready():
                     slot = self._line.popleft()
                     self._send(slot.number, slot.qos)
             finally:
                 self._sending.release()
+
+    def _ready(self) -> bool:
+        """The head of the line is done; another thread may take it meanwhile."""
+        try:
+            return self._line[0].done
+        except IndexError:
+            return False

@@ -73,7 +73,7 @@ class Daemon:
         self.keeper = None
         if self.folder is not None:
             scorer, options = self.scorer, self.settings
-            terms = terms_of(scorer.model_ref.hash, options.lead, scorer.layout, options.alerts)
+            terms = terms_of(scorer.model_ref.hash, options.lead, scorer.layout)
             path = self.folder / "state.sqlite"
             self.keeper = Keeper(path, terms, self.seconds, lambda: self.now, lambda: self.wall)
         self.pipeline = Pipeline(

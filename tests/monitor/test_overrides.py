@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ecgmon.config import convert
+from ecgmon.ecg.types import Chunk
 from ecgmon.errors import ConfigError
 from ecgmon.monitor.overrides import alerts_of
-from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.monitor.pipeline import Pipeline, PipelineSettings
 from ecgmon.monitor.policies import AlertSettings
+from ecgmon.sinks.memory import MemorySink
 
 
 def settings(streams: dict[str, Any], **keys: Any) -> PipelineSettings:
@@ -72,3 +76,31 @@ def test_what_does_not_fit_is_refused_with_stream_and_key(override: dict[str, An
 def test_another_key_than_alerts_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown key 'alarms'"):
         settings({"bed-3": {"alarms": {}}})
+
+
+CLASHING = {
+    "icu-*": {"alerts": {"anomalous_beats": {"raise_beats": 7}}},
+    "*-3": {"alerts": {"anomalous_beats": {"of_beats": 6}}},
+}
+"""Each is right, and both together are not."""
+
+
+def test_overrides_that_do_not_go_together_leave_a_new_stream_watched_by_the_common_limits(
+    ward: Callable[..., list[Chunk]], caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = MemorySink()
+    pipeline = Pipeline(None, settings(CLASHING), [sink])
+    for chunk in ward(seconds=60.0, script=[{"kind": "asystole", "at": 30, "seconds": 20}]):
+        pipeline.feed(replace(chunk, stream="icu-3"))
+    assert "icu-3: its overrides do not go together" in caplog.text
+    assert "asystole" in {alert.kind for alert in sink.alerts}
+
+
+def test_a_reload_whose_overrides_do_not_go_together_for_a_live_stream_changes_nothing(
+    ward: Callable[..., list[Chunk]],
+) -> None:
+    pipeline = Pipeline(None, settings({}), [])
+    pipeline.feed(replace(ward(streams=1)[0], stream="icu-3"))
+    with pytest.raises(ConfigError, match=r"icu-3|\*-3"):
+        pipeline.configure(settings(CLASHING, max_streams=3))
+    assert pipeline._settings.max_streams == 1000

@@ -88,7 +88,6 @@ class Watch:
             snapshot.restore_attributes(policy, each, but=self._shared(policy))
 
     def _shared(self, policy: Policy) -> frozenset[str]:
-        """Attributes of ``policy`` that are policies themselves."""
-        return frozenset(
-            name for name, value in vars(policy).items() if any(value is other for other in self.policies)
-        )
+        """Attributes of ``policy`` that are policies themselves, or made anew with each second."""
+        shared = {n for n, value in vars(policy).items() if any(value is other for other in self.policies)}
+        return frozenset(shared | {"known"})
