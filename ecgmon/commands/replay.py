@@ -77,8 +77,6 @@ def run(args: argparse.Namespace) -> int:
     topics = SampleTopics(args.topic)
     source = _source(args)
     broker = _broker(args)
-    if args.ca_file is not None and not broker.address.encrypted:
-        raise UsageError(f"--ca-file: {broker.address.shown} is not encrypted; use mqtts:// or wss://")
     sender = Sender(broker, args.qos)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     try:
@@ -140,17 +138,18 @@ def _source(args: argparse.Namespace) -> Source:
 
 
 def _broker(args: argparse.Namespace) -> BrokerSettings:
-    return convert(
-        {
-            "url": args.broker,
-            "username": args.username,
-            "password_file": args.password_file,
-            "protocol": args.protocol,
-            "tls": {"ca_file": args.ca_file},
-        },
-        BrokerSettings,
-        where="--broker",
-    )
+    tree = {
+        "url": args.broker,
+        "username": args.username,
+        "password_file": args.password_file,
+        "protocol": args.protocol,
+    }
+    broker = convert(tree, BrokerSettings, where="--broker")
+    if args.ca_file is None:
+        return broker
+    if not broker.address.encrypted:
+        raise UsageError(f"--ca-file: {broker.address.shown} is not encrypted; use mqtts:// or wss://")
+    return convert({**tree, "tls": {"ca_file": args.ca_file}}, BrokerSettings, where="--broker")
 
 
 def _names(stream: str, streams: int) -> list[str]:
