@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ecgmon.config import convert
 from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, ModelRef, Score
-from ecgmon.errors import EcgmonError
+from ecgmon.errors import DataError, EcgmonError
 from ecgmon.model import bundle
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.scoring import Scorer as RealScorer
@@ -28,6 +28,7 @@ from ecgmon.monitor.keeper import RETRY_SECONDS, Keeper
 from ecgmon.monitor.kept import terms_of
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import Pipeline, PipelineSettings, Scorer
+from ecgmon.monitor.state import StreamState
 from ecgmon.sinks.memory import MemorySink
 from ecgmon.sources.base import chunks
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource
@@ -226,6 +227,20 @@ def ended(pieces: Sequence[Chunk]) -> list[Chunk]:
     ]
 
 
+def more(pieces: Sequence[Chunk]) -> list[Chunk]:
+    """What the patients would have sent next, without the fault: the first twenty seconds again."""
+    last = {chunk.stream: chunk for chunk in pieces}
+    first = [chunk for chunk in pieces if chunk.t < pieces[0].t + 20.0]
+    return [
+        replace(
+            c,
+            t=c.t - pieces[0].t + last[c.stream].t + last[c.stream].samples.shape[1] / c.fs,
+            seq=(c.seq or 0) + (last[c.stream].seq or 0) + 1,
+        )
+        for c in first
+    ]
+
+
 def rows(folder: Path) -> tuple[int, int]:
     database = sqlite3.connect(folder / "state.sqlite")
     counts = "SELECT (SELECT count(*) FROM streams), (SELECT count(*) FROM chunks)"
@@ -252,7 +267,7 @@ def test_what_stands_outlives_a_stop_and_is_cleared_later_with_its_id(
 
 
 def test_an_end_or_a_long_silence_removes_state_and_baseline(pieces: list[Chunk], tmp_path: Path) -> None:
-    daemon = Daemon(tmp_path, CountingScorer())
+    daemon = Daemon(tmp_path, CountingScorer(), idle_seconds=60)
     daemon.play(pieces)
     daemon.play(ended(pieces)[:1])
     daemon.stop()
@@ -309,21 +324,78 @@ def test_another_models_state_is_not_used_and_what_stood_is_cleared(
     assert rows(tmp_path) == (0, 0)
 
 
-@pytest.mark.parametrize(("away", "known"), [(100.0, True), (4000.0, False)])
-def test_with_other_alert_settings_the_baseline_is_used_alone_and_not_for_ever(
-    pieces: list[Chunk], tmp_path: Path, *, away: float, known: bool
+def test_other_limits_hold_from_when_nothing_stands(pieces: list[Chunk], tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, CountingScorer())
+    daemon.play(pieces)
+    daemon.pipeline.suspend()
+    other = {"noise": {"raise_seconds": 9}, "bradycardia": {"enabled": False}}
+    daemon.settings = convert({"alerts": other}, PipelineSettings, where="test")
+    daemon.start()
+    assert words(daemon) == [("lead-off", "raised")]
+    limits = {n: s.alerts.settings.noise.raise_seconds for n, s in daemon.pipeline._streams.items()}
+    assert sorted(limits.values()) == [9, 15]
+    daemon.play([replace(c, end=False) for c in more(pieces)])
+    assert words(daemon) == [("lead-off", "raised"), ("lead-off", "cleared")]
+    assert all(s.alerts.settings.noise.raise_seconds == 9 for s in daemon.pipeline._streams.values())
+    assert all(s.baseline is not None and s.baseline.state[1] > 30 for s in daemon.pipeline._streams.values())
+    daemon.keep().close()
+
+
+@pytest.mark.parametrize(("wall", "known"), [(100.0, True), (4000.0, False)])
+def test_of_a_stream_that_cannot_be_taken_up_the_baseline_is_used_and_not_for_ever(
+    pieces: list[Chunk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wall: float, known: bool
 ) -> None:
     daemon = Daemon(tmp_path, CountingScorer())
     daemon.play(pieces)
     daemon.pipeline.suspend()
-    daemon.settings = convert({"alerts": {"noise": {"raise_seconds": 9}}}, PipelineSettings, where="test")
-    daemon.wall += away
-    daemon.start()
+    daemon.wall += wall
+    with monkeypatch.context() as patched:  # as a later version that remembers more would refuse it
+        patched.setattr(StreamState, "restore", lambda *_: (_ for _ in ()).throw(DataError("other parts")))
+        daemon.start()
     assert words(daemon) == [("lead-off", "raised"), ("lead-off", "cleared")]
     daemon.play([replace(pieces[-1], seq=0)])
     baseline = daemon.pipeline._streams[pieces[-1].stream].baseline
     assert baseline is not None
     assert (baseline.state[1] > 30) == known
+    daemon.keep().close()
+
+
+def test_a_baseline_whose_patient_does_not_come_back_is_forgotten(
+    pieces: list[Chunk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Daemon(tmp_path, CountingScorer(), idle_seconds=60)
+    daemon.play(pieces)
+    daemon.pipeline.suspend()
+    with monkeypatch.context() as patched:
+        patched.setattr(StreamState, "restore", lambda *_: (_ for _ in ()).throw(DataError("other parts")))
+        daemon.start()
+    daemon.now += 100.0
+    daemon.pipeline.tick()
+    daemon.play([replace(pieces[-1], seq=0)])
+    baseline = daemon.pipeline._streams[pieces[-1].stream].baseline
+    assert baseline is not None
+    assert baseline.state[1] < 30
+    daemon.keep().close()
+
+
+@pytest.mark.parametrize("stop", [Daemon.kill, Daemon.stop])
+def test_stream_lost_outlives_a_stop_and_is_cleared_with_its_id_when_data_comes(
+    pieces: list[Chunk], tmp_path: Path, stop: Callable[[Daemon], None]
+) -> None:
+    daemon = Daemon(tmp_path, CountingScorer())
+    healthy = [chunk for chunk in pieces if chunk.stream == "sim-002"]
+    daemon.play(healthy[:-1])
+    daemon.now += 20.0
+    for _ in range(3):  # told, handed on, written
+        daemon.now += 1.0
+        daemon.pipeline.tick()
+    stop(daemon)
+    assert words(daemon) == [("stream-lost", "raised")]
+    daemon.play(healthy[-1:])
+    daemon.now += 1.0
+    daemon.pipeline.tick()
+    assert words(daemon) == [("stream-lost", "raised"), ("stream-lost", "cleared")]
+    assert len({alert.id for alert in daemon.sink.alerts}) == 1
     daemon.keep().close()
 
 
@@ -346,7 +418,7 @@ def damage(folder: Path, what: str) -> None:
     """The first row of a table."""
     statements = {
         "streams": "UPDATE streams SET content = zeroblob(500) WHERE name = 'sim-001'",
-        "chunks": "UPDATE chunks SET content = zeroblob(500) WHERE number = 1",
+        "chunks": "UPDATE chunks SET content = zeroblob(500) WHERE number = (SELECT min(number) FROM chunks)",
     }
     database = sqlite3.connect(folder / "state.sqlite")
     with database:
