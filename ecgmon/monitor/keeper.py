@@ -88,12 +88,17 @@ class Keeper:
         self._unsaved: set[str] = set()  # streams that the file does not know: no use in journalling
         self._playing = False
         self._settled = self._retry_at = 0.0
-        self.durable = True
-        """Whether a restart would find everything."""
+        self._well = True  # the disk was, when it was last used
+        self._missing: set[str] = set()  # streams to be written since it is again
         self.stats: Counter[str] = Counter(
             errors=0, chunks=0, checkpoints=0, bytes=0, restored=0, replayed=0, unusable=0
         )
         """Running totals, for the metrics."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether a restart would find everything."""
+        return self._well and not self._missing
 
     def begin(self, chunk: Chunk, live: Callable[[str], bool]) -> Callable[[], None]:
         """``chunk`` is about to be worked off; call the answer when everything it completed was handed on.
@@ -107,6 +112,7 @@ class Keeper:
         self._seconds.pop(stream, None)
         self._due.discard(stream)
         self._unsaved.discard(stream)
+        self._missing.discard(stream)
 
     def anew(self, stream: str) -> None:
         """``stream`` was begun anew, perhaps with what is only in memory: write it soon."""
@@ -124,14 +130,14 @@ class Keeper:
         ``everything``: write all ``streams`` whole, as the last thing before the end.
         """
         now = self._clock()
-        waiting = self._acks or self._changes or self._due or not self.durable
+        waiting = self._acks or self._changes or self._due or not self._well
         early = now - self._settled < PACE and max(len(self._acks), len(self._changes)) < MANY
         if not everything and (self._playing or not waiting or early):
             return
         self._settled = now
         done, self._changes = self._changes, []
         try:
-            if self.durable or everything or now >= self._retry_at:
+            if self._well or everything or now >= self._retry_at:
                 self._commit(done, streams, everything=everything)
         except (*DISK_ERRORS, EcgmonError, *MISTAKES) as error:
             self._lose(error, len(streams), now)
@@ -197,7 +203,7 @@ class Keeper:
         self._seconds[name] = self._seconds.get(name, self._offset(name)) + chunk.samples.shape[1] / chunk.fs
         if self._seconds[name] >= self._limit:
             self._due.add(name)
-        if self.durable and not self._playing and name not in self._unsaved:
+        if self._well and not self._playing and name not in self._unsaved:
             self._changes.append(chunk)
 
     def _offset(self, name: str) -> float:
@@ -208,21 +214,22 @@ class Keeper:
         self, done: list[Chunk | Forget], streams: Mapping[str, StreamState], *, everything: bool
     ) -> None:
         changes: list[Change] = [each if isinstance(each, Forget) else added(each) for each in done]
-        again = not self.durable
+        again = not self._well
         if again:
             self._file.reopen()
-            self._unsaved, self._due = set(streams), set(streams)
+            self._unsaved, self._due, self._missing = set(streams), set(streams), set(streams)
             changes = [Forget(None)]
         at_rest = [name for name in (streams if everything else self._due) if not self._open[name]]
         changes += [self._whole(streams[name]) for name in at_rest if name in streams]
         if changes:
             self._file.write(changes)
         self._due.difference_update(at_rest)
+        self._missing.difference_update(at_rest)
         self.stats["chunks"] += sum(isinstance(change, AddChunk) for change in changes)
         self.stats["checkpoints"] += sum(isinstance(change, PutStream) for change in changes)
         self.stats["bytes"] += sum(len(c.content) for c in changes if not isinstance(c, Forget))
         if again:
-            self.durable = True
+            self._well = True
             log.warning("%s can be used again: %d streams are on disk", self._path, len(at_rest))
 
     def _whole(self, state: StreamState) -> Change:
@@ -241,7 +248,7 @@ class Keeper:
 
     def _lose(self, error: Exception, streams: int, now: float) -> None:
         self.stats["errors"] += 1
-        self.durable = False
+        self._well = False
         self._retry_at = now + RETRY_SECONDS
         self._sparse.warning(
             "disk",
