@@ -21,7 +21,7 @@ from ecgmon.model.bundle import Bundle
 from ecgmon.model.calibration import MOST_ALERTS
 from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.offline import StreamResult, run
-from ecgmon.monitor.pipeline import PipelineSettings
+from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.sources.base import Source
 from ecgmon.sources.noisy import NoisySource
 from ecgmon.sources.wfdb import WfdbSettings, WfdbSource

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.types import Alert, Beat, Layout, Quality, Score
+from ecgmon.monitor.line import Scorer
 from ecgmon.monitor.observers import Observer
-from ecgmon.monitor.pipeline import Pipeline, PipelineSettings, Scorer
+from ecgmon.monitor.pipeline import Pipeline
+from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.sources.base import Source, chunks
 
 

@@ -15,8 +15,9 @@ from ecgmon.model.devices import Device
 from ecgmon.monitor.http import HttpSettings
 from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.kept import terms_of
+from ecgmon.monitor.line import Scorer
 from ecgmon.monitor.logs import LoggingSettings
-from ecgmon.monitor.pipeline import PipelineSettings, Scorer
+from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.monitor.statefile import STATE_FILE
 from ecgmon.sinks.base import Sink
 from ecgmon.sinks.console import ConsoleSettings, ConsoleSink

@@ -332,12 +332,14 @@ def test_other_limits_hold_from_when_nothing_stands(pieces: list[Chunk], tmp_pat
     daemon.settings = convert({"alerts": other}, PipelineSettings, where="test")
     daemon.start()
     assert words(daemon) == [("lead-off", "raised")]
-    limits = {n: s.alerts.settings.noise.raise_seconds for n, s in daemon.pipeline._streams.items()}
+    limits = {n: s.alerts.settings.noise.raise_seconds for n, s in daemon.pipeline._streams.live.items()}
     assert sorted(limits.values()) == [9, 15]
     daemon.play([replace(c, end=False) for c in more(pieces)])
     assert words(daemon) == [("lead-off", "raised"), ("lead-off", "cleared")]
-    assert all(s.alerts.settings.noise.raise_seconds == 9 for s in daemon.pipeline._streams.values())
-    assert all(s.baseline is not None and s.baseline.state[1] > 30 for s in daemon.pipeline._streams.values())
+    assert all(s.alerts.settings.noise.raise_seconds == 9 for s in daemon.pipeline._streams.live.values())
+    assert all(
+        s.baseline is not None and s.baseline.state[1] > 30 for s in daemon.pipeline._streams.live.values()
+    )
     daemon.keep().close()
 
 
@@ -354,7 +356,7 @@ def test_of_a_stream_that_cannot_be_taken_up_the_baseline_is_used_and_not_for_ev
         daemon.start()
     assert words(daemon) == [("lead-off", "raised"), ("lead-off", "cleared")]
     daemon.play([replace(pieces[-1], seq=0)])
-    baseline = daemon.pipeline._streams[pieces[-1].stream].baseline
+    baseline = daemon.pipeline._streams.live[pieces[-1].stream].baseline
     assert baseline is not None
     assert (baseline.state[1] > 30) == known
     daemon.keep().close()
@@ -372,7 +374,7 @@ def test_a_baseline_whose_patient_does_not_come_back_is_forgotten(
     daemon.now += 100.0
     daemon.pipeline.tick()
     daemon.play([replace(pieces[-1], seq=0)])
-    baseline = daemon.pipeline._streams[pieces[-1].stream].baseline
+    baseline = daemon.pipeline._streams.live[pieces[-1].stream].baseline
     assert baseline is not None
     assert baseline.state[1] < 30
     daemon.keep().close()
@@ -409,7 +411,7 @@ def test_a_patient_is_not_learned_anew_when_it_was_we_who_were_away(
     daemon.play([replace(c, t=c.t + away, seq=(c.seq or 0) + 600) for c in pieces[-2:]])
     assert daemon.recorder.restarts == ["long-gap"] * 2
     daemon.kill()
-    learned = [state.baseline.state[1] for state in daemon.pipeline._streams.values() if state.baseline]
+    learned = [state.baseline.state[1] for state in daemon.pipeline._streams.live.values() if state.baseline]
     assert [beats > 30 for beats in learned] == [known, known]
     daemon.keep().close()
 
@@ -551,7 +553,7 @@ def test_a_stream_that_cannot_be_saved_is_said_and_monitored(
 ) -> None:
     daemon = Daemon(tmp_path, CountingScorer(), 5.0)
     daemon.play(pieces[:20])
-    daemon.pipeline._streams["sim-001"].alerts.heart_rate._odd = object()  # type: ignore[attr-defined]
+    daemon.pipeline._streams.live["sim-001"].alerts.heart_rate._odd = object()  # type: ignore[attr-defined]
     daemon.play(pieces[20:])
     assert words(daemon) == [("lead-off", "raised")]
     assert "stream sim-001 cannot be kept: TypeError('a builtins.object cannot be saved" in caplog.text

@@ -103,4 +103,4 @@ def test_a_reload_whose_overrides_do_not_go_together_for_a_live_stream_changes_n
     pipeline.feed(replace(ward(streams=1)[0], stream="icu-3"))
     with pytest.raises(ConfigError, match=r"icu-3|\*-3"):
         pipeline.configure(settings(CLASHING, max_streams=3))
-    assert pipeline._settings.max_streams == 1000
+    assert pipeline._streams._settings.max_streams == 1000

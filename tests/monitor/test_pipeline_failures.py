@@ -168,7 +168,7 @@ def test_silent_streams_are_looked_for_once_a_second(ward: Ward) -> None:
     pipeline = Pipeline(None, PipelineSettings(), clock=clock)
     pipeline.feed(ward()[0])
     looks: list[float] = []
-    pipeline._end_silent = looks.append  # type: ignore[method-assign, assignment]
+    pipeline._streams.look = looks.append  # type: ignore[method-assign, assignment]
     for tenth in range(1, 31):
         clock.now = tenth / 10
         pipeline.tick()

@@ -1,0 +1,181 @@
+"""The line in which everything that streams produce waits its turn: scored in batches, handed on in order.
+
+What fails costs its own beats their scores, or one item its delivery, and is counted; everything else,
+acknowledgements and ends with it, goes its way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+from ecgmon.ecg.types import Alert, Beat, Layout, ModelRef, Score
+from ecgmon.model.baseline import Baseline
+from ecgmon.monitor.batcher import Batcher, BatchSettings
+from ecgmon.monitor.delivery import Delivery
+from ecgmon.monitor.keeper import Keeper
+from ecgmon.monitor.observers import Observers
+from ecgmon.monitor.sparse import SparseLog
+from ecgmon.monitor.state import Item
+
+log = logging.getLogger(__name__)
+
+FAILURES: Final = 5
+"""After so many batches in a row that failed, the line is said to be :attr:`~Line.failing`."""
+
+FORGIVEN: Final = 60.0
+"""And no longer when nothing has failed for so long, s: a ward may have gone quiet meanwhile."""
+
+
+class Scorer(Protocol):
+    """What is asked of :class:`ecgmon.model.scoring.Scorer`."""
+
+    threshold: float
+    """p-value at or under which a beat counts towards an alert."""
+
+    @property
+    def layout(self) -> Layout:
+        """The windows it wants."""
+
+    @property
+    def model_ref(self) -> ModelRef:
+        """Which bundle scores."""
+
+    def new_baseline(self) -> Baseline:
+        """What is known of a patient before the first beat."""
+
+    def score(self, items: Sequence[tuple[Beat, Baseline]]) -> list[Score]:
+        """One score for each beat, in order; updates the baselines."""
+
+
+class Line:
+    """Takes items, hands them to ``delivery``. ``strict``: what fails raises."""
+
+    def __init__(
+        self,
+        scorer: Scorer | None,
+        settings: BatchSettings,
+        delivery: Delivery,
+        observers: Observers,
+        clock: Callable[[], float],
+        *,
+        strict: bool,
+        keeper: Keeper | None,
+    ) -> None:
+        self._scorer = scorer
+        self._batch: Batcher[Item] = Batcher(settings)
+        self._delivery = delivery
+        self._observers = observers
+        self._clock = clock
+        self._strict = strict
+        self._keeper = keeper
+        self._sparse = SparseLog(log, clock)
+        self._failures = 0
+        self._failed_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Beats that wait to be scored."""
+        return self._batch.beats
+
+    @property
+    def failing(self) -> bool:
+        """Scoring or delivery failed for :data:`FAILURES` batches in a row."""
+        return self._failures >= FAILURES and self._clock() - self._failed_at < FORGIVEN
+
+    def configure(self, settings: BatchSettings) -> None:
+        """Other batches from here on."""
+        self._batch.configure(settings)
+
+    def wait(self, longest: float) -> float:
+        """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
+        return self._batch.wait(self._clock(), longest)
+
+    def tick(self) -> None:
+        """Score what waited long enough."""
+        if self._batch.due(self._clock()):
+            self.score()
+
+    def push(self, items: Iterable[Item], now: float) -> None:
+        """Put ``items`` at the end, and score when that fills a batch."""
+        for item in items:
+            self._batch.add(item, beat=self._wants(item) is not None, now=now)
+            if self._batch.full:
+                self.score()
+
+    def score(self) -> None:
+        """Score what waits, hand everything on in order."""
+        items = self._batch.take()
+        wanted = [pair for pair in map(self._wants, items) if pair is not None]
+        given = iter(self._scores(items, wanted))
+        well = True
+        for item in items:
+            score = None if self._wants(item) is None else next(given)
+            well = well and (score is not None or self._wants(item) is None)
+            well = self._hand_on(item, score) and well
+        if not well:
+            self._failures += 1
+            self._failed_at = self._clock()
+        elif wanted or self._scorer is None:
+            self._failures = 0
+
+    def clear(self, standing: Iterable[Alert]) -> None:
+        """Clear what an earlier run left standing in a stream that nobody watches any more."""
+        for alert in standing:
+            try:
+                self._delivery.clear(alert, self._clock())
+            except Exception as error:  # noqa: BLE001 - counted
+                self.failed(alert.stream, "delivery-failed", error)
+
+    def failed(self, stream: str, reason: str, error: Exception) -> None:
+        """Say and count a failure."""
+        self._sparse.warning(reason, "stream %s: %s: %r", stream, reason, error, trace=True)
+        self._observers.tell(lambda o: o.dropped(stream, reason))
+
+    def _scores(self, items: Sequence[Item], wanted: Sequence[tuple[Beat, Baseline]]) -> list[Score | None]:
+        """One for each of ``wanted``; None for all of them when the scorer fails."""
+        if self._scorer is None or not wanted:
+            return []
+        try:
+            began = self._clock()
+            scores = self._scorer.score(wanted)
+            seconds = self._clock() - began
+            if len(scores) != len(wanted):
+                raise RuntimeError(f"the scorer gave {len(scores)} scores for {len(wanted)} beats")  # noqa: TRY301
+        except Exception as error:
+            if self._strict:
+                raise
+            for item in items:
+                if item.state is not None and self._wants(item) is not None:
+                    self.failed(item.state.name, "scoring-failed", error)
+            return [None] * len(wanted)
+        self._observers.tell(lambda o: o.batch(len(wanted), seconds))
+        return [*scores]
+
+    def _hand_on(self, item: Item, score: Score | None) -> bool:
+        """Whether it went well."""
+        stood, well = self._standing(item), True
+        try:
+            self._delivery.hand_on(item, score)
+        except Exception as error:
+            if self._strict:
+                raise
+            self.failed(item.state.name if item.state else "", "delivery-failed", error)
+            well = False
+        if self._keeper is not None and item.state is not None and self._standing(item) != stood:
+            # Time alone may have done it: no chunk in the journal says so.
+            self._keeper.anew(item.state.name)
+        return well
+
+    def _standing(self, item: Item) -> set[str]:
+        """Ids of what stands in the stream of ``item``, where streams are kept."""
+        if self._keeper is None or item.state is None:
+            return set()
+        return {alert.id for alert in item.state.alerts.standing.values()}
+
+    def _wants(self, item: Item) -> tuple[Beat, Baseline] | None:
+        """What the scorer needs for ``item``; None when it is nothing to be scored."""
+        if item.state is None or item.state.baseline is None or not isinstance(item.what, Beat):
+            return None
+        return (item.what, item.state.baseline) if item.what.good else None
