@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,3 +72,12 @@ def ward() -> Callable[..., list[Chunk]]:
         return list(chunks(SimulatorSource(convert(tree, SimulatorSettings, where="test"))))
 
     return make
+
+
+@pytest.fixture
+def pieces(ward: Callable[..., list[Chunk]]) -> list[Chunk]:
+    """A minute of two patients; an alert is raised in one of them and stands at the end."""
+    made = ward(
+        streams=2, seconds=60.0, script=[{"kind": "lead-off", "at": 40.0, "seconds": 30.0, "stream": 1}]
+    )
+    return [replace(chunk, end=False) for chunk in made]
