@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import structs
 
 from ecgmon.ecg.types import Alert, Beat, Quality, Score
+from ecgmon.monitor.kept import Kept
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.state import End, Item, Silent, StreamState
 from ecgmon.sinks.base import Sink
@@ -42,10 +43,13 @@ class Delivery:
         if self._error is not None:
             raise self._error
 
-    def clear(self, alert: Alert, received: float) -> None:
-        """Clear what stood when an earlier run ended, and nobody watches any more."""
+    def leave(self, kept: Kept, received: float) -> None:
+        """Nobody watches a stream of an earlier run any more: clear what stood, and say that it ended."""
         self._error = None
-        self._alert(structs.replace(alert, state="cleared", time=max(alert.time, alert.end)), received)
+        for alert in kept.standing:
+            cleared = structs.replace(alert, state="cleared", time=max(alert.time, alert.end))
+            self._alert(cleared, received)
+        self._tell(lambda sink: sink.state(kept.stream, kept.last_word))
         if self._error is not None:
             raise self._error
 

@@ -31,14 +31,15 @@ import logging
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.errors import EcgmonError
-from ecgmon.monitor.kept import Kept, Terms, added, chunk_of, read, whole
+from ecgmon.monitor.kept import Terms, added, whole
+from ecgmon.monitor.remains import Remains
 from ecgmon.monitor.sparse import SparseLog
 from ecgmon.monitor.state import StreamState
 from ecgmon.monitor.statefile import AddChunk, Change, Forget, PutStream, StateFile
@@ -54,6 +55,8 @@ MANY: Final = 10
 RETRY_SECONDS: Final = 5.0
 """After a failure the disk is left alone for so long."""
 
+PIECE: Final = 20
+"""Streams written in one commit at the end: some tens of milliseconds."""
 
 MISTAKES: Final = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
 """What saving something raises that cannot be saved: ours, and no reason to end."""
@@ -124,71 +127,44 @@ class Keeper:
             return longest
         return max(0.0, min(longest, self._settled + PACE - self._clock()))
 
-    def settle(self, streams: Mapping[str, StreamState], *, everything: bool = False) -> None:
-        """Commit what was done since the last time, then acknowledge it.
-
-        ``everything``: write all ``streams`` whole, as the last thing before the end.
-        """
+    def settle(self, streams: Mapping[str, StreamState]) -> None:
+        """Commit what was done since the last time, then acknowledge it."""
         now = self._clock()
         waiting = self._acks or self._changes or self._due or not self._well
         early = now - self._settled < PACE and max(len(self._acks), len(self._changes)) < MANY
-        if not everything and (self._playing or not waiting or early):
-            return
-        self._settled = now
-        done, self._changes = self._changes, []
-        try:
-            if self._well or everything or now >= self._retry_at:
-                self._commit(done, streams, everything=everything)
-        except (*DISK_ERRORS, EcgmonError, *MISTAKES) as error:
-            self._lose(error, len(streams), now)
-        acks, self._acks = self._acks, []
-        for ack in acks:
-            try:
-                ack()
-            except Exception as error:  # noqa: BLE001 - the broker sends it again, and it is a repeat
-                self._sparse.warning("acknowledge", "a chunk could not be acknowledged: %r", error)
+        if waiting and not self._playing and not early:
+            self._write(streams, None, now, wait=not self._well and now < self._retry_at)
+
+    def suspend(self, streams: Mapping[str, StreamState], cut: Callable[[], bool]) -> None:
+        """The last thing before the end: commit what was done, then write the streams whole, those with the
+        longest journal first, until ``cut`` says that the time is up. Closes the file.
+
+        After a start that was cut short (:meth:`played` was not called) the file stays as it was found.
+        """
+        if not self._playing:
+            self._write(streams, (), self._clock(), wait=False)
+            todo = sorted(
+                streams, key=lambda name: (name not in self._missing, -self._seconds.get(name, 0.0))
+            )
+            while todo and self._well and not cut():
+                self._write(streams, todo[:PIECE], self._clock(), wait=False)
+                todo = todo[PIECE:]
+            if todo and self._well:
+                self._say_cut(todo)
+        self.close()
 
     def close(self) -> None:
         self._file.close()
 
-    def load(self) -> Iterator[Kept]:
-        """What an earlier run left, and a log line for each reason why something cannot be used whole."""
+    def remains(self) -> Remains:
+        """What an earlier run left. The file stays as it is until :meth:`played`."""
         self._playing = True
-        reasons: Counter[str] = Counter()
-        for name, raw in self._file.streams():
-            kept, reason = read(name, raw, self._terms, self._wall())
-            if reason is not None:
-                reasons[reason] += 1
-                self._changes.append(Forget(name))
-            if kept is not None:
-                yield kept
-        for reason, count in reasons.items():
-            log.warning("%s: %d streams of an earlier run %s", self._path, count, reason)
-        self.stats["unusable"] += reasons.total()
+        return Remains(self._file, self._path, self._terms, self._wall, self.stats, self._sparse)
 
-    def refuse(self, kept: Kept, why: object) -> None:
-        """The pipeline does not take what :meth:`load` gave."""
-        stream = kept.chunk.stream
-        self._sparse.warning("refused", "stream %s of an earlier run is not taken up: %s", stream, why)
-        self.stats["unusable"] += 1
-        self._changes.append(Forget(stream))
-
-    def journal(self) -> Iterator[Chunk]:
-        """The chunks behind the streams' checkpoints, to be worked off again."""
-        refused = {change.stream for change in self._changes if isinstance(change, Forget)}
-        damaged = 0
-        for name, raw in self._file.chunks():
-            chunk = None if name in refused else chunk_of(name, raw)
-            damaged += chunk is None and name not in refused
-            if chunk is not None:
-                self.stats["replayed"] += 1
-                yield chunk
-        if damaged:
-            log.warning("%s: %d damaged chunks of the journal are left out", self._path, damaged)
-
-    def played(self, streams: int) -> None:
-        """The journal was worked off, and so many streams live."""
+    def played(self, remains: Remains, streams: int) -> None:
+        """What could be used of ``remains`` lives again, so many streams; the rest can go."""
         self._playing = False
+        self._changes += remains.gone
         self.stats["restored"] = streams
 
     def _done(self, chunk: Chunk, live: Callable[[str], bool]) -> None:
@@ -210,8 +186,27 @@ class Keeper:
         """Streams that begin together shall not be written together."""
         return zlib.crc32(name.encode()) % 1000 / 1000 * self._limit
 
+    def _write(
+        self, streams: Mapping[str, StreamState], names: Collection[str] | None, now: float, *, wait: bool
+    ) -> None:
+        """Commit what was done, and ``names`` (None: those due) as they are now; then acknowledge. ``wait``:
+        leave the disk alone."""
+        self._settled = now
+        done, self._changes = self._changes, []
+        try:
+            if not wait:
+                self._commit(done, streams, names)
+        except (*DISK_ERRORS, EcgmonError, *MISTAKES) as error:
+            self._lose(error, len(streams), now)
+        acks, self._acks = self._acks, []
+        for ack in acks:
+            try:
+                ack()
+            except Exception as error:  # noqa: BLE001 - the broker sends it again, and it is a repeat
+                self._sparse.warning("acknowledge", "a chunk could not be acknowledged: %r", error)
+
     def _commit(
-        self, done: list[Chunk | Forget], streams: Mapping[str, StreamState], *, everything: bool
+        self, done: list[Chunk | Forget], streams: Mapping[str, StreamState], names: Collection[str] | None
     ) -> None:
         changes: list[Change] = [each if isinstance(each, Forget) else added(each) for each in done]
         again = not self._well
@@ -219,7 +214,7 @@ class Keeper:
             self._file.reopen()
             self._unsaved, self._due, self._missing = set(streams), set(streams), set(streams)
             changes = [Forget(None)]
-        at_rest = [name for name in (streams if everything else self._due) if not self._open[name]]
+        at_rest = [name for name in (self._due if names is None else names) if not self._open[name]]
         changes += [self._whole(streams[name]) for name in at_rest if name in streams]
         if changes:
             self._file.write(changes)
@@ -245,6 +240,15 @@ class Keeper:
             return Forget(state.name)
         self._unsaved.discard(state.name)
         return row
+
+    def _say_cut(self, left: list[str]) -> None:
+        """The time was up before these streams were written whole."""
+        anew = len(self._missing.intersection(left))
+        log.warning(
+            "%s: %d streams were not written whole in time: %d are taken up from their journal at the next "
+            "start%s",
+            self._path, len(left), len(left) - anew, f", {anew} are learned anew" if anew else "",
+        )  # fmt: skip
 
     def _lose(self, error: Exception, streams: int, now: float) -> None:
         self.stats["errors"] += 1

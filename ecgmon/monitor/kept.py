@@ -9,9 +9,9 @@ nothing is used but the names of the alerts that stood, to clear them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from ecgmon.errors import DataError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.alerting import standing
-from ecgmon.monitor.state import StreamState
+from ecgmon.monitor.state import StreamState, gone
 from ecgmon.monitor.statefile import AddChunk, PutStream
 
 KNOWN_SECONDS: Final = 3600.0
@@ -54,16 +54,20 @@ def terms_of(model_hash: str, lead: str, layout: str) -> Terms:
 class Kept:
     """A stream of an earlier run.
 
-    chunk     an empty one, of the stream's form
+    stream    its name
+    last_word what is to be published of it where it cannot be taken up: that it ended
+    chunk     an empty one, of the stream's form; None where the row is damaged
     saved     for :meth:`StreamState.restore`; None where nothing of it can be used
     baseline  where the rest cannot be taken up, for the stream of this name; None where it is too old
     standing  alerts that were raised and not cleared
     """
 
-    chunk: Chunk
-    saved: Mapping[str, snapshot.Plain] | None
-    baseline: Baseline | None
-    standing: list[Alert]
+    stream: str
+    last_word: dict[str, Any]
+    chunk: Chunk | None = None
+    saved: Mapping[str, snapshot.Plain] | None = None
+    baseline: Baseline | None = None
+    standing: Sequence[Alert] = ()
 
 
 def whole(state: StreamState, terms: Terms, wall: float) -> PutStream:
@@ -79,26 +83,29 @@ def whole(state: StreamState, terms: Terms, wall: float) -> PutStream:
     return PutStream(state.name, snapshot.encode(row))
 
 
-def read(name: str, raw: bytes | None, terms: Terms, wall: float) -> tuple[Kept | None, str | None]:
+def read(name: str, raw: bytes | None, terms: Terms, wall: float) -> tuple[Kept, str | None]:
     """What can be used of a row, and why that is not all of it."""
     try:
-        return _read(name, snapshot.decode(raw), terms, wall) if raw is not None else (None, DAMAGED)
+        if raw is not None:
+            return _read(name, snapshot.decode(raw), terms, wall)
     except UNREADABLE:
-        return None, DAMAGED
+        pass
+    return Kept(name, gone(name, wall, None, None)), DAMAGED
 
 
 def _read(name: str, row: dict[str, snapshot.Plain], terms: Terms, wall: float) -> tuple[Kept, str | None]:
     (digest, model), saved = row["terms"], row["stream"]
     leads = tuple(row["leads"])
     chunk = Chunk(name, float(row["fs"]), leads, np.empty((len(leads), 0), np.float32), float(row["t"]))
-    stood = standing(saved["alerts"])
+    last = round(chunk.t + saved["_samples"] / chunk.fs + saved["_gaps"], 3)
+    kept = Kept(name, gone(name, last, last, chunk.fs), chunk, standing=standing(saved["alerts"]))
     if model != terms.model:
-        return Kept(chunk, None, None, stood), OTHER_MODEL
+        return kept, OTHER_MODEL
     if digest != terms.digest:
-        return Kept(chunk, None, None, stood), OTHER_SIGNAL
+        return kept, OTHER_SIGNAL
     known = saved["baseline"] is not None and wall - row["wall"] <= KNOWN_SECONDS
     baseline = Baseline.from_bytes(saved["baseline"]["raw"]) if known else None
-    return Kept(chunk, saved, baseline, stood), None
+    return replace(kept, saved=saved, baseline=baseline), None
 
 
 def added(chunk: Chunk) -> AddChunk:

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from ecgmon.ecg.types import Alert, Beat, Layout, ModelRef, Score
+from ecgmon.ecg.types import Beat, Layout, ModelRef, Score
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.batcher import Batcher, BatchSettings
 from ecgmon.monitor.delivery import Delivery
 from ecgmon.monitor.keeper import Keeper
+from ecgmon.monitor.kept import Kept
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.sparse import SparseLog
 from ecgmon.monitor.state import Item
@@ -120,13 +121,12 @@ class Line:
         elif wanted or self._scorer is None:
             self._failures = 0
 
-    def clear(self, standing: Iterable[Alert]) -> None:
-        """Clear what an earlier run left standing in a stream that nobody watches any more."""
-        for alert in standing:
-            try:
-                self._delivery.clear(alert, self._clock())
-            except Exception as error:  # noqa: BLE001 - counted
-                self.failed(alert.stream, "delivery-failed", error)
+    def leave(self, kept: Kept) -> None:
+        """A stream of an earlier run that nobody watches any more."""
+        try:
+            self._delivery.leave(kept, self._clock())
+        except Exception as error:  # noqa: BLE001 - counted
+            self.failed(kept.stream, "delivery-failed", error)
 
     def failed(self, stream: str, reason: str, error: Exception) -> None:
         """Say and count a failure."""

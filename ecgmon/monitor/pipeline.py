@@ -78,6 +78,7 @@ class Pipeline:
             strict=strict, layout=layout, r_peaks=r_peaks or {}, keeper=keeper,
         )  # fmt: skip
         self._resuming = False
+        self._anew = False
         self._looked = -math.inf
 
     @property
@@ -151,32 +152,43 @@ class Pipeline:
             self._streams.end(name, final=True)
         self._line.score()
 
-    def resume(self) -> None:
+    def resume(self, go_on: Callable[[], bool] = lambda: True, *, anew: bool = False) -> bool:
         """Take up the streams that an earlier run left to the keeper, and work off its journal.
 
         Alerts of the journal are handed on again, with the same ids. What stood in a stream that cannot be
-        taken up is cleared.
+        taken up is cleared, and its end told; ``anew``: so with all, for the source begins them anew.
+        ``go_on`` is asked between two items. Where it says no the answer is False, and what was not worked
+        off stays in the journal, as :meth:`suspend` leaves it, for the next time.
         """
-        keeper = self._keeper
-        if keeper is None:
-            return
-        for kept in keeper.load():
-            if not self._streams.restore(kept):
-                self._line.clear(kept.standing)
-        self._resuming = True
-        for chunk in keeper.journal():
+        if self._keeper is None:
+            return True
+        self._anew, self._resuming = anew, True
+        remains = self._keeper.remains()
+        for kept in remains.streams():
+            if not go_on():
+                return False
+            if anew:
+                self._line.leave(kept)
+            else:
+                self._streams.restore(kept, remains)
+        if anew:
+            remains.discard()
+        for chunk in remains.chunks():
+            if not go_on():
+                return False
             self.feed(chunk)
         self._line.score()
         self._resuming = False
         self._streams.resumed()
-        keeper.played(self.streams)
+        self._keeper.played(remains, self.streams)
+        return True
 
-    def suspend(self) -> None:
-        """Hand on what is complete and keep every stream as it stands, for :meth:`resume`; without a keeper
-        :meth:`flush`."""
-        if self._keeper is None:
+    def suspend(self, cut: Callable[[], bool] = lambda: False) -> None:
+        """Hand on what is complete and keep every stream as it stands, for :meth:`resume`, until ``cut`` says
+        that the time is up; :meth:`flush` without a keeper, or where the source begins its streams anew."""
+        if self._keeper is None or (self._anew and not self._resuming):
             self.flush()
-            return
-        self._line.score()
-        self._keeper.settle(self._streams.live, everything=True)
-        self._keeper.close()
+        else:
+            self._line.score()
+        if self._keeper is not None:
+            self._keeper.suspend(self._streams.live, cut)

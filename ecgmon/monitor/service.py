@@ -5,10 +5,13 @@ from a bounded outbox on threads of their own, HTTP answers on its own. Signals 
 
 The order of shutdown and its reason: first no more intake, but what was already taken in is worked off (it
 may hold an alert); then the streams end, which clears what stands, or with a ``state_dir`` are kept as they
-stand, for the next start; then the source goes, its last chunks
-acknowledged; then the sinks deliver; HTTP goes last, so that a scraper can see us drain. All of it under one
-deadline, which a further signal cuts short, and what did not make it is logged. A source that fails in
-mid-course is no reason to skip any of this: its error is raised when the alerts are out.
+stand, for the next start; then the source goes, its last chunks acknowledged; then the sinks deliver; HTTP
+goes last, so that a scraper can see us drain. All of it under one deadline, which a further signal cuts
+short, and what did not make it is logged. A source that fails in mid-course is no reason to skip any of
+this: its error is raised when the alerts are out.
+
+Recordings and the simulator begin anew at each start, with the same patients from the same moment on: their
+streams are not kept, whatever the ``state_dir``, and what a kill left standing is cleared at the next start.
 
 SIGHUP reads the configuration anew, between two chunks; see :mod:`ecgmon.monitor.reload`.
 """
@@ -20,6 +23,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -40,7 +44,7 @@ from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make
 from ecgmon.monitor.signals import embedded, handling
 from ecgmon.monitor.systemd import Notifier
 from ecgmon.sinks.base import Sink
-from ecgmon.sources.base import Source
+from ecgmon.sources.base import Playback, Source
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +148,9 @@ class Service:
         for sink in self.sinks.values():
             sink.open()
             self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
-        self.pipeline.resume()
+        if not self.pipeline.resume(self._go_on, anew=isinstance(self.source, Playback)):
+            log.warning("stopped while the streams were taken up: what is left waits for the next start")
+            return
         self.source.open()
         self._stack.callback(self.source.close)
         log.info(
@@ -154,6 +160,11 @@ class Service:
             scorer.threshold,
         )
         self._notifier.ready("watching")
+
+    def _go_on(self) -> bool:
+        """The streams are being taken up: no signal has come, and whoever waits for us shall wait on."""
+        self._notifier.starting()
+        return not self._signals
 
     def _watch(self) -> None:
         """The compute thread's loop."""
@@ -212,7 +223,7 @@ class Service:
         self._notifier.stopping()
         self.source.stop_intake()
         unread = self._drain(deadline)
-        self.pipeline.suspend()
+        self.pipeline.suspend(partial(self._cut, deadline))
         self.source.close()
         alerts = self._deliver(deadline)
         log.log(

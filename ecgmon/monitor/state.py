@@ -209,6 +209,13 @@ class StreamState:
         return Item(self, what, self.epoch, self.heard)
 
 
+def gone(stream: str, time: float, last_data: float | None, fs: float | None) -> dict[str, Any]:
+    """As :meth:`StreamState.summary`, of a stream of which little more is known than that it ended."""
+    known = {"time": round(time, 3), "last_data": last_data, "lead": None, "fs": fs}
+    rest = {"quality": "unknown", "signal": "unknown", "heart_rate": None, "beats": 0, "odd_beats": 0}
+    return {"schema": SCHEMA, "stream": stream, "state": "ended", **known, **rest, "alerts": []}
+
+
 def _add(out: Output, more: Output) -> None:
     out.beats += more.beats
     out.quality += more.quality

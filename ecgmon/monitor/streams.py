@@ -22,6 +22,7 @@ from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.overrides import alerts_of
 from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.monitor.policies import AlertSettings
+from ecgmon.monitor.remains import Remains
 from ecgmon.monitor.sparse import SparseLog
 from ecgmon.monitor.state import End, Item, StreamState
 
@@ -116,14 +117,14 @@ class Streams:
         self._line.push(items, now)
         self._forget(name, now)
 
-    def restore(self, kept: Kept) -> bool:
-        """Take up a stream of an earlier run; False where that cannot be, and then only its baseline is kept
-        in mind, for a stream of its name."""
-        if self._restored(kept):
-            return True
+    def restore(self, kept: Kept, remains: Remains) -> None:
+        """Take up a stream of an earlier run. Where that cannot be, its end is told, and only its baseline is
+        kept in mind, for a stream of its name."""
+        if self._restored(kept, remains):
+            return
+        self._line.leave(kept)
         if kept.baseline is not None:
-            self._known[kept.chunk.stream] = kept.baseline, self._clock()
-        return False
+            self._known[kept.stream] = kept.baseline, self._clock()
 
     def resumed(self) -> None:
         """All that an earlier run left is taken up: from now on it counts what comes, and what does not."""
@@ -132,17 +133,17 @@ class Streams:
             state.heard = state.fed = self._clock()
         self._count()
 
-    def _restored(self, kept: Kept) -> bool:
-        if kept.saved is None or self._keeper is None:
+    def _restored(self, kept: Kept, remains: Remains) -> bool:
+        if kept.chunk is None or kept.saved is None:
             return False
         if len(self.live) >= self._settings.max_streams:
-            self._keeper.refuse(kept, "max_streams is reached")
+            remains.refuse(kept, "max_streams is reached")
             return False
         try:
             state = self._new(kept.chunk)
             state.restore(kept.saved)
         except UNREADABLE as error:
-            self._keeper.refuse(kept, error)
+            remains.refuse(kept, error)
             return False
         state.heard = state.fed = self._clock()
         self.live[state.name] = state

@@ -12,8 +12,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 log = logging.getLogger(__name__)
+
+PATIENCE: Final = 30.0
+"""Seconds that we ask for while we start, again and again."""
 
 
 class Notifier:
@@ -27,11 +31,20 @@ class Notifier:
         self._clock = clock
         self._every = _watchdog_seconds(environment) / 2
         self._fed: float | None = None
+        self._asked: float | None = None
         self._complained = False
 
     def ready(self, status: str) -> None:
         """We are up, or have loaded our configuration anew."""
         self._send("READY=1", f"STATUS={status}")
+
+    def starting(self) -> None:
+        """The start goes on, and may take longer than systemd would wait: asks for more time, seldom enough
+        to be called often."""
+        now = self._clock()
+        if self._asked is None or now - self._asked >= PATIENCE / 3:
+            self._asked = now
+            self._send(f"EXTEND_TIMEOUT_USEC={round(PATIENCE * 1e6)}", "STATUS=taking up the streams")
 
     def reloading(self) -> None:
         """The configuration is being loaded; :meth:`ready` follows, whether it was taken or not."""

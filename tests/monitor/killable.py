@@ -50,15 +50,17 @@ class Recorder(Observer):
 class Daemon:
     """A pipeline that can be killed, and a broker that sends again what was not acknowledged."""
 
-    def __init__(self, folder: Path | None, scorer: Scorer, seconds: float = 20.0, **keys: Any) -> None:
-        self.folder, self.scorer, self.seconds = folder, scorer, seconds
+    def __init__(
+        self, folder: Path | None, scorer: Scorer, seconds: float = 20.0, *, anew: bool = False, **keys: Any
+    ) -> None:
+        self.folder, self.scorer, self.seconds, self.anew = folder, scorer, seconds, anew
         self.settings = convert({**WHOLE, **keys}, PipelineSettings, where="test")
         self.sink, self.recorder = MemorySink(), Recorder()
         self.now = self.wall = 1000.0
         self.waiting: dict[tuple[str, int | None, float], Chunk] = {}
         self.start()
 
-    def start(self) -> None:
+    def start(self, go_on: Callable[[], bool] = lambda: True) -> None:
         self.keeper = None
         if self.folder is not None:
             scorer, options = self.scorer, self.settings
@@ -68,7 +70,7 @@ class Daemon:
         self.pipeline = Pipeline(
             self.scorer, self.settings, [self.sink], [self.recorder], lambda: self.now, keeper=self.keeper
         )
-        self.pipeline.resume()
+        self.whole = self.pipeline.resume(go_on, anew=self.anew)
 
     def play(self, pieces: Sequence[Chunk]) -> None:
         for chunk in pieces:

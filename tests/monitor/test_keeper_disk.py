@@ -41,6 +41,10 @@ def test_a_damaged_row_costs_its_own_stream_and_one_log_line(
     assert [r.message.partition(": ")[2] for r in caplog.records if r.levelno >= logging.WARNING] == [
         "1 streams of an earlier run are damaged: they are learned anew"
     ]
+    assert {name: state["state"] for name, state in daemon.sink.states.items()} == {
+        "sim-001": "ended",
+        "sim-002": "live",
+    }
     daemon.keep().close()
 
 

@@ -30,6 +30,11 @@ def test_another_models_state_is_not_used_and_what_stood_is_cleared(
     assert (
         "2 streams of an earlier run were learned by another model: its baselines are not used" in caplog.text
     )
+    for name in ("sim-001", "sim-002"):
+        state = daemon.sink.states[name]
+        assert state["state"] == "ended"
+        assert state["alerts"] == []
+        assert state["last_data"] == state["time"] == pytest.approx(pieces[-1].t + 1.0)
     daemon.pipeline.suspend()
     assert rows(tmp_path) == (0, 0)
 
@@ -137,3 +142,40 @@ def test_streams_beyond_max_streams_are_not_taken_up_and_said(
     assert daemon.pipeline.streams == 1
     assert "sim-002 of an earlier run is not taken up: max_streams is reached" in caplog.text
     daemon.keep().close()
+
+
+def test_what_is_told_of_a_stream_that_cannot_be_taken_up_has_the_form_of_every_state(
+    pieces: list[Chunk], tmp_path: Path
+) -> None:
+    daemon = Daemon(tmp_path, CountingScorer())
+    daemon.play(pieces)
+    told = daemon.sink.states["sim-001"]
+    daemon.pipeline.suspend()
+    daemon.scorer = CountingScorer("fedcba9876543210")
+    daemon.start()
+    assert list(daemon.sink.states["sim-001"]) == list(told)
+    assert told["state"] == "live"
+    daemon.keep().close()
+
+
+@pytest.mark.parametrize("stop", [Daemon.kill, Daemon.stop])
+def test_of_a_source_that_begins_anew_nothing_is_kept_and_nothing_stands(
+    pieces: list[Chunk], tmp_path: Path, stop: Callable[[Daemon], None]
+) -> None:
+    daemon = Daemon(tmp_path, CountingScorer(), anew=True)
+    daemon.play(pieces)
+    daemon.waiting.clear()
+    stop(daemon)
+    assert daemon.pipeline.streams == 0
+    assert words(daemon) == [("lead-off", "raised"), ("lead-off", "cleared")]
+    assert {state["state"] for state in daemon.sink.states.values()} == {"ended"}
+    first = daemon.recorder.beats
+    daemon.recorder.beats = {}
+    daemon.play(pieces)
+    daemon.waiting.clear()
+    stop(daemon)
+    assert daemon.recorder.restarts == []
+    assert daemon.recorder.beats == first
+    assert words(daemon)[2:] == [("lead-off", "raised"), ("lead-off", "cleared")]
+    daemon.pipeline.suspend()
+    assert rows(tmp_path) == (0, 0)

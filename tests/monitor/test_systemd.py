@@ -64,6 +64,17 @@ def test_the_watchdog_is_fed_twice_in_its_time(systemd: Systemd) -> None:
     assert systemd.heard() == ["WATCHDOG=1"] * 6
 
 
+def test_a_long_start_asks_for_more_time_again_and_again(systemd: Systemd) -> None:
+    now = [0.0]
+    notifier = Notifier(systemd.environment, lambda: now[0])
+    for _ in range(250):  # twenty-five seconds in steps of a tenth
+        notifier.starting()
+        now[0] += 0.1
+    heard = systemd.heard()
+    assert len(heard) == 3
+    assert all(text.startswith("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=") for text in heard)
+
+
 @pytest.mark.parametrize(
     "more", [{}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}]
 )
