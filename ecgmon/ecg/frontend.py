@@ -127,12 +127,11 @@ class Frontend:
             self._complete(out)
         return out
 
-    def gap(self, seconds: float) -> Output:
+    def gap(self, seconds: float, *, verdicts: int = MAX_GAP_VERDICTS) -> Output:
         """``seconds`` s of samples are missing here.
 
         What lies before is finished as at the end of the stream; detector and filters begin anew behind
-        it. No beat, and no RR interval, spans the gap. Of a gap longer than an hour, only the last hour
-        gets a verdict a second.
+        it. No beat, and no RR interval, spans the gap. Only its last ``verdicts`` whole seconds get one.
         """
         if not (math.isfinite(seconds) and seconds >= 0.0):
             raise DataError(f"a gap of {seconds:g} s: a gap is a finite time, 0 s or longer")
@@ -144,7 +143,7 @@ class Frontend:
         end, begin = self._marks.end, self._resampler.samples_out
         if self._detects:
             self._humps.clear()
-        self._mark_missing(begin, out)
+        self._mark_missing(begin, verdicts, out)
         self._begin = begin
         for track in (self._marks, self._signal, self._window, self._qrs):
             track.restart(begin)
@@ -225,12 +224,12 @@ class Frontend:
         wander = self._signal.get(first, end) - w
         return tuple(np.ptp(w.reshape(BLOCKS, BLOCK), axis=1).tolist()), float(np.ptp(wander))
 
-    def _mark_missing(self, begin: int, out: Output) -> None:
+    def _mark_missing(self, begin: int, verdicts: int, out: Output) -> None:
         """Every block between the last sample and ``begin``, and those that they share, is missing."""
         end = self._marks.end
         if begin == end:
             return
-        first = max(end // BLOCK, (begin // FS - MAX_GAP_VERDICTS) * BLOCKS)
+        first = max(end // BLOCK, (begin // FS - verdicts) * BLOCKS)
         for block in range(first, begin // BLOCK):
             self._verdict(block, quality.MISSING, out)
 

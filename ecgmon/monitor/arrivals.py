@@ -1,28 +1,36 @@
-"""Do the chunks of one stream follow each other? Pure bookkeeping of sequence numbers, times and format.
+"""Do the chunks of one stream follow each other? Pure bookkeeping of sequence numbers and times.
 
 Networks repeat, lose and delay; devices restart and set their clocks. For each chunk :class:`Arrivals`
 says one of:
 
-* take it as the next piece (``Follow(0.0)``);
-* take it after a gap of so many seconds (``Follow(seconds)``);
+* take it as the next piece (``Follow(0.0)``), or after a gap of so many seconds (``Follow(seconds)``);
+* take it so, and count what happened (``Follow(seconds, event)``): ``sequence-reset`` (the sender began to
+  count again: where the time goes on, nothing is missing), ``clock-step`` (its time went back, and goes on
+  from there), ``long-gap`` (longer than ``max_gap_seconds``, of which stream time passes so much),
+  ``sequence-ignored`` (see below);
 * drop it: a ``repeat`` was there already, ``late`` is what was missing and comes when time has gone on
-  behind its gap (lost on the way and sent again, or overtaken), an ``overlap`` has no number and begins
-  in what was there and ends behind it;
-* begin the stream anew, with a reason: ``format-changed`` (rate or leads), ``sequence-reset`` (the sender
-  began to count again), ``long-gap`` and ``clock-step`` (more than ``max_gap_seconds`` forward or back).
+  behind its gap (lost on the way and sent again, or overtaken), an ``overlap`` is of a time that was there
+  already, at least in part, and new.
 
 ``t`` is compared with the end of the chunk before, not with the start of the stream, so that a device
 whose clock drifts is not taken for one that loses samples. ``seq`` decides where there is one: without
 missing numbers, small differences in ``t`` (up to ``jitter_seconds``) are the sender's jitter; with
-missing numbers every difference counts.
+missing numbers every difference counts. Numbers may wrap at one, two or four bytes.
+
+Neither is believed for ever. Where numbers say :data:`DOUBTS` times on end that chunks are missing, or come
+again, and the times follow each other, the numbers are of no use (constant, a clock's) and are ignored from
+then on. Where time went back and no number says why, the chunk is dropped; when :data:`CONFIRMED` of such
+follow each other the last is taken: it is the clock that was set.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
+import numpy as np
 from msgspec import Meta
 
 from ecgmon.config import Settings
@@ -31,25 +39,38 @@ from ecgmon.ecg.types import Chunk
 RESET_DISTANCE: Final = 256
 """A number so far behind the last one is no repeat from a broker's queue: the sender began anew."""
 
+WRAPS: Final = (2**8, 2**16, 2**32)
+"""Behind the largest number of so many comes 0."""
+
+DOUBTS: Final = 3
+CONFIRMED: Final = 3
+
+NEAR: Final = 8
+"""Numbers that are no further apart stand in one line, whatever their times."""
+
 REMEMBERED: Final = 64
 """Gaps in which a late chunk is known again."""
 
+KNOWN_AGAIN: Final = 1024
+"""Chunks without a number that are known again by their content."""
+
 DropReason = Literal["repeat", "late", "overlap"]
-RestartReason = Literal["format-changed", "sequence-reset", "long-gap", "clock-step"]
+Event = Literal["sequence-reset", "clock-step", "long-gap", "sequence-ignored"]
 
 
 class ArrivalSettings(Settings, frozen=True):
-    """What is taken for jitter, for a gap, and for a new start."""
+    """What is taken for jitter, and for a gap."""
 
     jitter_seconds: Annotated[float, Meta(ge=0, le=60, description="t may be off by so much, s")] = 0.25
-    max_gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="longer: a new start, s")] = 60.0
+    max_gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="no longer gap is filled, s")] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """The chunk is the next one, ``gap`` seconds after the end of the last one."""
+    """The chunk is the next one, ``gap`` seconds after the end of the last one; ``event`` happened there."""
 
     gap: float
+    event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +80,7 @@ class Drop:
     reason: DropReason
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """The chunk is the first of a new stream with the same name."""
-
-    reason: RestartReason
-
-
-Verdict = Follow | Drop | Restart
+Verdict = Follow | Drop
 
 
 class Arrivals:
@@ -74,11 +88,17 @@ class Arrivals:
 
     def __init__(self, first: Chunk, settings: ArrivalSettings) -> None:
         self._settings = settings
-        self._format = (first.fs, first.leads)
         self._seq = first.seq
+        self._number = 0  # counts on where ``seq`` wraps or begins anew
+        self._modulus = 0  # 0: no wrap was seen
+        self._doubts = 0
+        self._ignored = False  # the numbers are
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
         self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
+        self._seen: deque[int] = deque([_digest(first)], maxlen=KNOWN_AGAIN)
+        # dropped though new, in a row: how many, length in s, time that the next should have, number
+        self._aside: tuple[int, float, float, int | None] | None = None
 
     def configure(self, settings: ArrivalSettings) -> None:
         """Judge the next chunk by other settings."""
@@ -89,53 +109,136 @@ class Arrivals:
         """UTC time at which the next chunk should begin, s."""
         return self._due
 
+    @property
+    def chunk_seconds(self) -> float:
+        """Length of the last chunk, s."""
+        return self._chunk_seconds
+
+    def missing(self, chunk: Chunk) -> int:
+        """How many numbers are missing before ``chunk``; 0 also where that cannot be said."""
+        return max(0, (self._ahead(chunk) or 0) - 1)
+
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
-        verdict = self._judge(chunk)
-        if isinstance(verdict, Follow):
-            self._remember(chunk, verdict.gap)
-            self._seq = chunk.seq
-            self._due = _end(chunk)
-            self._chunk_seconds = _seconds(chunk)
+        late, ahead = chunk.t - self._due, self._ahead(chunk)
+        verdict = self._by_time(chunk, late) if ahead is None else self._by_number(chunk, late, ahead)
+        return self._accept(chunk, late, ahead, verdict) if isinstance(verdict, Follow) else verdict
+
+    def _ahead(self, chunk: Chunk) -> int | None:
+        """By how much the number is ahead of the last one, 1: it is the next; None where numbers say
+        nothing."""
+        if chunk.seq is None or self._seq is None or self._ignored:
+            return None
+        plain, late = chunk.seq - self._seq, chunk.t - self._due
+        if plain >= 0:
+            behind = plain - self._modulus  # from before the wrap
+            return behind if 0 < -behind < self._modulus // 2 else plain
+        for modulus in WRAPS:
+            wrapped = plain + modulus
+            if self._seq < modulus and 0 < wrapped <= modulus // 2 and self._agree(late, wrapped - 1):
+                return wrapped
+        return plain
+
+    def _agree(self, late: float, lost: int) -> bool:
+        """Whether so many chunks lost is what the time says."""
+        slack = max(self._settings.jitter_seconds, self._chunk_seconds / 2)
+        return abs(late - lost * self._chunk_seconds) <= slack
+
+    def _by_number(self, chunk: Chunk, late: float, ahead: int) -> Verdict:
+        lost, seconds = ahead - 1, self._chunk_seconds
+        jitter, longest = self._settings.jitter_seconds, self._settings.max_gap_seconds
+        if lost < 0:
+            return self._behind(chunk, late, ahead)
+        if lost == 0:
+            return Follow(0.0, "clock-step") if late < -longest else self._gap(late)
+        if late > 0:
+            return self._gap(late, 0.0)
+        if late < -max(jitter, seconds):
+            return self._unsure(chunk, self._number + ahead, "overlap", "clock-step")
+        return Follow(lost * seconds) if lost * seconds <= longest else Follow(0.0, "sequence-reset")
+
+    def _behind(self, chunk: Chunk, late: float, ahead: int) -> Verdict:
+        """The number is the last one or lies before it."""
+        seconds, number = self._chunk_seconds, self._number + ahead
+        if late > -seconds / 2:
+            return Follow(self._gap(late).gap, "sequence-reset")
+        numbers, slack = (1 - ahead) * seconds, self._settings.jitter_seconds + seconds
+        as_before = numbers / 2 - slack <= -late <= 2 * numbers + slack + self._settings.max_gap_seconds
+        if as_before and -ahead <= RESET_DISTANCE:
+            return Drop(self._missed(number, 1))
+        return self._unsure(chunk, number, "repeat", "sequence-reset")
+
+    def _by_time(self, chunk: Chunk, late: float) -> Verdict:
+        """No number says anything."""
+        jitter = self._settings.jitter_seconds
+        if late >= -jitter:
+            return self._gap(late)
+        digest = _digest(chunk)
+        if digest in self._seen:
+            return Drop("repeat")
+        if _end(chunk) > self._due + jitter:
+            return Drop("overlap")
+        missed = self._missed(chunk.t, _seconds(chunk)) == "late"
+        verdict = self._unsure(chunk, None, "late" if missed else "overlap", "clock-step")
+        if isinstance(verdict, Drop):
+            self._seen.append(digest)
         return verdict
 
-    def _judge(self, chunk: Chunk) -> Verdict:
-        if (chunk.fs, chunk.leads) != self._format:
-            return Restart("format-changed")
-        late = chunk.t - self._due
-        if chunk.seq is None or self._seq is None:
-            return self._by_time(late) if late >= -self._settings.jitter_seconds else self._back(chunk)
-        lost = chunk.seq - self._seq - 1
-        if lost < 0:
-            began_anew = late > -self._chunk_seconds / 2 or -lost > RESET_DISTANCE
-            return Restart("sequence-reset") if began_anew else Drop(self._missed(chunk.seq, 1))
-        if lost > 0:
-            return self._gap(late if late > 0 else lost * self._chunk_seconds)
-        return self._by_time(late)
+    def _gap(self, seconds: float, jitter: float | None = None) -> Follow:
+        """A gap, unless it is as short as jitter."""
+        shortest = self._settings.jitter_seconds if jitter is None else jitter
+        longest = self._settings.max_gap_seconds
+        if seconds > longest:
+            return Follow(longest, "long-gap")
+        return Follow(seconds if seconds > shortest else 0.0)
 
-    def _by_time(self, late: float) -> Verdict:
-        """No number is missing: only a large difference in time means something."""
-        if late < -self._settings.max_gap_seconds:
-            return Restart("clock-step")
-        return self._gap(late if late > self._settings.jitter_seconds else 0.0)
+    def _unsure(self, chunk: Chunk, number: int | None, reason: DropReason, event: Event) -> Verdict:
+        """Time went back: drop the chunk, unless enough others stood in one line before it."""
+        count, seconds, due, last = self._aside or (0, 0.0, 0.0, None)
+        in_line = number is not None and last is not None and 0 < number - last <= NEAR
+        if not in_line and abs(chunk.t - due) > self._settings.jitter_seconds:
+            count, seconds = 0, 0.0
+        if count + 1 >= CONFIRMED:
+            return Follow(min(seconds, self._settings.max_gap_seconds), event)
+        self._aside = (count + 1, seconds + _seconds(chunk), _end(chunk), number)
+        return Drop(reason)
 
-    def _back(self, chunk: Chunk) -> Verdict:
-        """Time went back and no number says why."""
-        if chunk.t - self._due < -self._settings.max_gap_seconds:
-            return Restart("clock-step")
-        if _end(chunk) > self._due + self._settings.jitter_seconds:
-            return Drop("overlap")
-        return Drop(self._missed(chunk.t, _seconds(chunk)))
-
-    def _remember(self, chunk: Chunk, gap: float) -> None:
-        """The gap before ``chunk``: by numbers where there are any, else by time."""
-        if (chunk.seq is None) != (self._seq is None):
-            self._gaps.clear()
-        if chunk.seq is None or self._seq is None:
-            if gap > 0:
+    def _accept(self, chunk: Chunk, late: float, ahead: int | None, verdict: Follow) -> Follow:
+        if ahead is not None:
+            verdict = self._count(chunk, late, ahead, verdict)
+        else:
+            if (chunk.seq is None) != (self._seq is None):
+                self._gaps.clear()  # by numbers, or by times
+            if verdict.gap > 0 and verdict.event is None and (chunk.seq is None or self._ignored):
                 self._gaps.append((self._due, chunk.t))
-        elif chunk.seq > self._seq + 1:
-            self._gaps.append((self._seq + 1, chunk.seq))
+            self._seen.append(_digest(chunk))
+        self._seq = chunk.seq
+        self._due = _end(chunk)
+        self._chunk_seconds = _seconds(chunk)
+        self._aside = None
+        return verdict
+
+    def _count(self, chunk: Chunk, late: float, ahead: int, verdict: Follow) -> Follow:
+        """Go on in the numbers, and see whether they are of any use."""
+        plain = (chunk.seq or 0) - (self._seq or 0)
+        if ahead < 1 or verdict.event == "sequence-reset":
+            self._number, self._modulus = self._number + 1, 0
+        else:
+            if ahead > 1:
+                self._gaps.append((self._number + 1, self._number + ahead))
+            self._number += ahead
+            if plain < 0:
+                self._modulus = ahead - plain
+            elif (chunk.seq or 0) >= self._modulus:
+                self._modulus = 0
+        contiguous = abs(late) <= self._settings.jitter_seconds
+        doubtful = contiguous and ahead != 1 and not (ahead > 1 and self._agree(late, ahead - 1))
+        self._doubts = self._doubts + 1 if doubtful else 0
+        if self._doubts < DOUBTS:
+            return verdict
+        self._ignored = True
+        self._gaps.clear()
+        return Follow(0.0, "sequence-ignored")
 
     def _missed(self, start: float, width: float) -> DropReason:
         """``late`` where most of a number, or of a time, was passed over; it is known from then on."""
@@ -148,9 +251,6 @@ class Arrivals:
         self._gaps.extend(part for part in parts if part[1] - part[0] >= width / 2)
         return "late"
 
-    def _gap(self, seconds: float) -> Verdict:
-        return Restart("long-gap") if seconds > self._settings.max_gap_seconds else Follow(seconds)
-
 
 def _seconds(chunk: Chunk) -> float:
     return float(chunk.samples.shape[-1] / chunk.fs)
@@ -158,3 +258,8 @@ def _seconds(chunk: Chunk) -> float:
 
 def _end(chunk: Chunk) -> float:
     return chunk.t + _seconds(chunk)
+
+
+def _digest(chunk: Chunk) -> int:
+    """Of its samples and its time."""
+    return zlib.crc32(chunk.samples.tobytes(), zlib.crc32(np.float64(chunk.t).tobytes()))

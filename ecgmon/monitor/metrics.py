@@ -65,7 +65,11 @@ class Metrics(Observer):
         self.signal = Counter("ecgmon_signal_seconds", "Signal that was judged.", registry=r)
         self.alerts = Counter("ecgmon_alerts", "Alerts handed to the sinks.", ["kind", "state"], registry=r)
         self.drops: collections.Counter[str] = collections.Counter(dict.fromkeys(DROP_REASONS, 0))
-        self.restarts = Counter("ecgmon_stream_restarts", "Streams begun anew.", ["reason"], registry=r)
+        self.restarts = Counter(
+            "ecgmon_stream_restarts",
+            "Breaks in a stream that goes on: numbers, clock, rate or lead began anew.",
+            ["reason"], registry=r,
+        )  # fmt: skip
         self.gaps = Counter("ecgmon_gaps", "Gaps between chunks of a stream.", registry=r)
         self.gap_seconds = Counter("ecgmon_gap_seconds", "Signal missing in those gaps.", registry=r)
         self.corrections = Counter(
@@ -137,8 +141,10 @@ class Metrics(Observer):
     def corrected(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
         self.corrections.inc()
 
-    def restarted(self, stream: str, reason: str) -> None:  # noqa: ARG002 - no label by patient
+    def restarted(self, stream: str, reason: str) -> None:
         self.restarts.labels(reason).inc()
+        if reason == "format-changed":
+            self.drift.ended(stream)  # with its baseline
 
     def streams(self, count: int) -> None:
         self.live.set(count)

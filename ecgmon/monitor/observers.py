@@ -30,7 +30,7 @@ class Observer:
         """The stream's time was moved by ``seconds`` to follow the device's clock."""
 
     def restarted(self, stream: str, reason: str) -> None:
-        """A stream was ended and begun anew."""
+        """Numbers, clock, rate or lead of a stream began anew; it goes on."""
 
     def streams(self, count: int) -> None:
         """The number of live streams changed."""

@@ -32,12 +32,13 @@ from ecgmon.sinks.base import Sink
 __all__ = ["DROP_REASONS", "FAILURES", "Pipeline", "PipelineSettings", "Scorer"]
 
 DROP_REASONS: Final = (
-    "repeat", "late", "overlap", "too-many-streams", "unusable", "internal-error", "scoring-failed",
-    "delivery-failed",
+    "repeat", "late", "overlap", "too-many-streams", "displaced", "unusable", "internal-error",
+    "scoring-failed", "delivery-failed",
 )  # fmt: skip
-"""Why something was not used. ``unusable`` is a chunk with a rate or lead that the frontend cannot take; a
-beat is counted as ``scoring-failed`` and handed on without a score; ``delivery-failed`` is anything that
-policies or sinks raised over."""
+"""Why something was not used. ``unusable`` is a chunk with a rate or lead that the frontend cannot take;
+``displaced`` is a stream without a beat whose place was given to another; a beat is counted as
+``scoring-failed`` and handed on without a score; ``delivery-failed`` is anything that policies or sinks
+raised over."""
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for streams that fell silent: with a thousand, not after each chunk."""

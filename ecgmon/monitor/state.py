@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.frontend import Frontend, Output
 from ecgmon.ecg.leads import LeadSelector
-from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality
+from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality, Samples
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.alerting import StreamAlerts
@@ -29,6 +30,9 @@ keeps its place among the beats however the samples were cut."""
 
 DRIFT: Final = 1.0
 """A device's clock and its samples may differ by so much (s) before stream time follows the clock."""
+
+LEARNS: Final = 6.0
+"""Seconds that a new signal path needs before it tells of beats."""
 
 SCHEMA: Final = "ecgmon.stream/1"
 
@@ -53,6 +57,7 @@ class Silent:
 
 
 Ack = Callable[[], None]
+Path = tuple[LeadSelector, Frontend]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +72,10 @@ class Item:
 
 class StreamState:
     """One live stream, from its first chunk on.
+
+    Leads are known by their names, in whatever order they come; others than the one that is watched may come
+    and go. Another rate, or another lead to watch, is another signal path (:meth:`form`, :meth:`renew`) in
+    the same stream: its time goes on, and what stands stands.
 
     Raises :class:`~ecgmon.errors.DataError` when rate or lead of the first chunk cannot be used.
     """
@@ -89,8 +98,10 @@ class StreamState:
         self.alerts = alerts
         self.baseline = baseline
         self.arrivals = Arrivals(first, arrivals)
+        self._wanted = lead
+        self._make = partial(Frontend, layout=layout, r_peaks=r_peaks)
         self.selector = LeadSelector(lead, first.fs, first.leads)
-        self.frontend = Frontend(first.fs, layout=layout, r_peaks=r_peaks)
+        self.frontend = self._make(first.fs)
         self.heard = 0.0
         """Monotonic time of the last chunk, s."""
         self.fed = 0.0
@@ -112,9 +123,52 @@ class StreamState:
         self._gaps = 0.0
         self._held: deque[Quality] = deque()
         self._settle = SETTLE + self.frontend.delay
+        self._told = 0  # seconds of which the frontend gave its verdict
+        self._began = 0.0  # stream time at which its signal path began
+        self._hasty = False  # the one before lived too short a time to tell of anything
+
+    @property
+    def never_beat(self) -> bool:
+        """No beat was ever found."""
+        return self.beats == 0
+
+    def fits(self, chunk: Chunk) -> bool:
+        """Whether the signal path can go on with it: the same rate, and what is watched is there."""
+        lead, leads = self.selector.lead, chunk.leads
+        if chunk.fs != self.fs or leads == self.leads:
+            return chunk.fs == self.fs
+        return sorted(leads) == sorted(self.leads) if lead is None else lead in leads
+
+    def form(self, chunk: Chunk) -> Path:
+        """A signal path for chunks like ``chunk``, of the same lead if that is there; changes nothing."""
+        lead = self.selector.lead
+        wanted = lead if lead in chunk.leads else self._wanted
+        return LeadSelector(wanted or self._wanted, chunk.fs, chunk.leads), self._make(chunk.fs)
+
+    def finish(self) -> list[Item]:
+        """The signal path ends, the stream does not: what is complete."""
+        out = self.frontend.feed(self.selector.flush())
+        _add(out, self.frontend.gap(0.0))
+        return self._ordered(out)
+
+    def renew(self, chunk: Chunk, path: Path, gap: float) -> list[Item]:
+        """Behind :meth:`finish`: go on by ``path``, ``gap`` seconds later, with ``chunk`` as the first.
+
+        Where such changes come so fast that no path learns to tell of beats, its seconds are told as missing:
+        nobody watches the patient.
+        """
+        now = self.covered + gap
+        self._hasty, self._began = self.covered - self._began < LEARNS, now
+        if path[0].lead is None or path[0].lead != self.selector.lead:
+            self.alerts.watch.line.forget()
+        self.selector, self.frontend = path
+        self.fs, self.leads = chunk.fs, chunk.leads
+        self._samples, self._gaps = 0, now
+        self._settle = SETTLE + self.frontend.delay
+        return self._ordered(self.frontend.gap(now, verdicts=max(0, int(now) - self._told)))
 
     def take(self, chunk: Chunk, gap: float) -> list[Item]:
-        """The next chunk, ``gap`` seconds after the end of the one before."""
+        """The next chunk, which :meth:`fits`, ``gap`` seconds after the end of the one before."""
         out = Output()
         if gap > 0:
             _add(out, self.frontend.feed(self.selector.flush()))
@@ -129,8 +183,18 @@ class StreamState:
             self.corrected = drift
             out = Output()
         self._samples += chunk.samples.shape[1]
-        _add(out, self.frontend.feed(self.selector.feed(chunk.samples)))
+        _add(out, self.frontend.feed(self.selector.feed(self._rows(chunk))))
         return items + self._ordered(out)
+
+    def _rows(self, chunk: Chunk) -> Samples:
+        """Samples of ``chunk`` in the order of this stream's leads; missing ones are nobody's to watch."""
+        if chunk.leads == self.leads:
+            return chunk.samples
+        rows = np.full((len(self.leads), chunk.samples.shape[1]), np.nan, dtype=np.float32)
+        for row, name in enumerate(self.leads):
+            if name in chunk.leads:
+                rows[row] = chunk.samples[chunk.leads.index(name)]
+        return rows
 
     @property
     def covered(self) -> float:
@@ -191,7 +255,11 @@ class StreamState:
 
     def _ordered(self, out: Output, *, everything: bool = False) -> list[Item]:
         """Beats at the moment they were complete, seconds when they are surely known."""
-        self._held.extend(out.quality)
+        for verdict in out.quality:
+            if verdict.second >= self._told:
+                blind = self._hasty and verdict.second < self._began + LEARNS
+                self._held.append(replace(verdict, missing=True) if blind else verdict)
+                self._told = verdict.second + 1
         now = self.frontend.now
         items: list[Item] = []
         for beat in out.beats:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.types import Chunk, Layout, ModelRef
-from ecgmon.errors import ConfigError
+from ecgmon.errors import ConfigError, DataError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.alerting import StreamAlerts
-from ecgmon.monitor.arrivals import Drop, Restart
+from ecgmon.monitor.arrivals import Drop
 from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.kept import KNOWN_SECONDS, UNREADABLE, Kept
 from ecgmon.monitor.line import Line, Scorer
@@ -24,11 +24,16 @@ from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.monitor.policies import AlertSettings
 from ecgmon.monitor.remains import Remains
 from ecgmon.monitor.sparse import SparseLog
-from ecgmon.monitor.state import End, Item, StreamState
+from ecgmon.monitor.state import End, Item, Path, StreamState
 
 log = logging.getLogger(__name__)
 
 NO_MODEL: Final = ModelRef(name="none", hash="")
+
+
+SILENT: Final = 2.0
+"""A stream without a beat gives its place when nothing has come for so long, s, and for two of its chunks:
+one that is fed is watched, whatever it shows."""
 
 
 class Streams:
@@ -155,36 +160,62 @@ class Streams:
             self._begin(chunk, now)
             return
         state.heard = now
+        path = None
+        if not state.fits(chunk):
+            try:
+                path = state.form(chunk)
+            except DataError as error:
+                if self._strict:
+                    raise
+                self._refuse(chunk, "unusable", f"chunk not used: {error}")  # and what stands stands
+                return
+        away = chunk.t - state.arrivals.due
         verdict = state.arrivals.check(chunk)
         if isinstance(verdict, Drop):
             self._observers.tell(lambda o: o.dropped(chunk.stream, verdict.reason))
             return
-        state.fed = now
-        if isinstance(verdict, Restart):
-            self._restart(state, chunk, verdict, now)
+        if verdict.event is not None:
+            self._happened(chunk.stream, verdict.event)
+        if away > KNOWN_SECONDS and (state.resumed or now - state.fed > KNOWN_SECONDS):
+            self.end(chunk.stream, final=True)  # another patient may lie in the bed
+            self._begin(chunk, now)
             return
-        state.resumed = False
-        if verdict.gap > 0:
-            self._observers.tell(lambda o: o.gap(chunk.stream, verdict.gap))
-        before = state.corrections
-        items = [*state.back(verdict.gap), *state.take(chunk, verdict.gap)]
-        if state.corrections > before:
-            self._observers.tell(lambda o: o.corrected(chunk.stream, state.corrected))
-        self._line.push(items, now)
+        state.fed, state.resumed = now, False
+        self._go_on(state, chunk, path, verdict.gap)
 
-    def _restart(self, state: StreamState, chunk: Chunk, verdict: Restart, now: float) -> None:
-        self._sparse.warning("restart", "stream %s begins anew: %s", chunk.stream, verdict.reason)
-        self._observers.tell(lambda o: o.restarted(chunk.stream, verdict.reason))
-        away = chunk.t - state.arrivals.due
-        if state.resumed and verdict.reason == "long-gap" and away <= KNOWN_SECONDS and state.baseline:
-            self._known[chunk.stream] = state.baseline, now  # it was we who were away, not the patient
-        self.end(chunk.stream, final=False)
-        self._begin(chunk, now)
+    def _go_on(self, state: StreamState, chunk: Chunk, path: Path | None, gap: float) -> None:
+        """``chunk`` follows, behind ``gap`` seconds of nothing."""
+        if gap > 0:
+            self._observers.tell(lambda o: o.gap(state.name, gap))
+        before = state.corrections
+        self._line.push(state.back(gap), state.heard)
+        items = state.take(chunk, gap) if path is None else self._renew(state, chunk, path, gap)
+        if state.corrections > before:
+            self._observers.tell(lambda o: o.corrected(state.name, state.corrected))
+        self._line.push(items, state.heard)
+
+    def _renew(self, state: StreamState, chunk: Chunk, path: Path, gap: float) -> list[Item]:
+        """Another rate, or what is watched is not there: another signal path and another baseline."""
+        self._line.push(state.finish(), state.heard)
+        if state.fits(chunk):  # the lead was chosen only now, and is there
+            return state.take(chunk, gap)
+        self._happened(chunk.stream, "format-changed")
+        self._line.score()  # what lies before belongs to the old baseline
+        if self._scorer is not None:
+            state.baseline = self._scorer.new_baseline()
+        return [*state.renew(chunk, path, gap), *state.take(chunk, 0.0)]
+
+    def _happened(self, stream: str, event: str) -> None:
+        self._sparse.warning("event", "stream %s: %s; it goes on, and what stands stands", stream, event)
+        self._observers.tell(lambda o: o.restarted(stream, event))
+
+    def _refuse(self, chunk: Chunk, reason: str, why: str) -> None:
+        self._sparse.warning(reason, "stream %s: %s", chunk.stream, why)
+        self._observers.tell(lambda o: o.dropped(chunk.stream, reason))
 
     def _begin(self, chunk: Chunk, now: float) -> None:
-        if len(self.live) >= self._settings.max_streams:
-            self._sparse.warning("streams", "stream %s is refused: max_streams is reached", chunk.stream)
-            self._observers.tell(lambda o: o.dropped(chunk.stream, "too-many-streams"))
+        if len(self.live) >= self._settings.max_streams and not self._make_room(chunk, now):
+            self._refuse(chunk, "too-many-streams", "refused: max_streams is reached")
             return
         state = self._new(chunk)
         state.heard = state.fed = now
@@ -195,6 +226,19 @@ class Streams:
             state.baseline, _ = self._known.pop(state.name)
             items.insert(0, Item(None, partial(self._keeper.anew, state.name), 0.0, now))
         self._line.push(items, now)
+
+    def _make_room(self, chunk: Chunk, now: float) -> bool:
+        """End the stream that has been silent longest of those that have never shown a beat."""
+        idle = [state for state in self.live.values() if state.never_beat and now - state.fed >= _rest(state)]
+        if not idle or len(self.live) > self._settings.max_streams:
+            return False
+        self._new(chunk)  # raises where the newcomer cannot be used: it takes nobody's place
+        oldest = min(idle, key=lambda state: state.fed)
+        text = "stream %s has shown no beat and is silent: its place goes to %s"
+        self._sparse.warning("displaced", text, oldest.name, chunk.stream)
+        self._observers.tell(lambda o: o.dropped(oldest.name, "displaced"))
+        self.end(oldest.name, final=True)
+        return True
 
     def _new(self, chunk: Chunk) -> StreamState:
         scorer, settings = self._scorer, self._settings
@@ -227,3 +271,8 @@ class Streams:
 
     def _count(self) -> None:
         self._observers.tell(lambda o: o.streams(len(self.live)))
+
+
+def _rest(state: StreamState) -> float:
+    """Silence, s, behind which a stream without a beat may have to go."""
+    return max(SILENT, 2 * state.arrivals.chunk_seconds)

@@ -176,13 +176,19 @@ def test_a_lost_chunk_is_a_gap_and_no_beat_lies_in_it(sick: list[Chunk], new_sco
     assert all(np.isnan(b.rr) or b.rr < 5.0 for b in result.beats)
 
 
-def test_another_rate_in_mid_stream_begins_it_anew(ward: Ward, new_scorer: NewScorer) -> None:
+def test_another_rate_in_mid_stream_is_another_signal_path_in_the_same_stream(
+    ward: Ward, new_scorer: NewScorer
+) -> None:
     before = [replace(c, end=False) for c in ward(seconds=30.0)]
     after = ward(seconds=30.0, fs=500.0, start_time=1.7e9 + 30)
     results, _, metrics = play(before + after, new_scorer())
     assert value(metrics, "ecgmon_stream_restarts_total", reason="format-changed") == 1
     (result,) = results.values()
-    assert result.seconds == pytest.approx(30.0, abs=0.1)
+    assert result.seconds == pytest.approx(60.0, abs=0.1)
+    assert [each.second for each in result.quality] == list(range(60))
+    assert min(b.r for b in result.beats) < 10
+    assert max(b.r for b in result.beats) > 50
+    assert all(np.isnan(b.rr) or b.rr < 1.6 for b in result.beats)
 
 
 def test_more_streams_than_allowed_are_refused_and_counted(ward: Ward, new_scorer: NewScorer) -> None:

@@ -98,6 +98,12 @@ class Line:
     def end(self, t: float) -> tuple[()]:  # noqa: ARG002 - the protocol's
         return ()
 
+    def forget(self) -> None:
+        """Another lead: what was usual says nothing of it."""
+        self._sizes.clear()
+        self._usual = 0.0
+        self._rest = 0
+
     def quiet_before(self, quality: Quality, t: float) -> bool:
         """Whether no beat lies in this second before one at stream time ``t``, by its whole fifths."""
         whole = int((t - 0.1 - quality.second) * len(quality.extents))  # a QRS begins before its R-peak
