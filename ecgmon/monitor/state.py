@@ -34,6 +34,9 @@ DRIFT: Final = 1.0
 LEARNS: Final = 6.0
 """Seconds that a new signal path needs before it tells of beats."""
 
+ROUNDING: Final = 1e-6
+"""Of stream times, s."""
+
 SCHEMA: Final = "ecgmon.stream/1"
 
 NOT_KEPT: Final = frozenset({"heard", "fed", "lost", "resumed"})
@@ -125,6 +128,7 @@ class StreamState:
         self._settle = SETTLE + self.frontend.delay
         self._told = 0  # seconds of which the frontend gave its verdict
         self._began = 0.0  # stream time at which its signal path began
+        self._seam = -1  # the second in which something broke off: a beat may have been lost there
         self._hasty = False  # the one before lived too short a time to tell of anything
 
     @property
@@ -147,8 +151,8 @@ class StreamState:
 
     def finish(self) -> list[Item]:
         """The signal path ends, the stream does not: what is complete."""
-        out = self.frontend.feed(self.selector.flush())
-        _add(out, self.frontend.gap(0.0))
+        out = Output()
+        self._break(out, 0.0)
         return self._ordered(out)
 
     def renew(self, chunk: Chunk, path: Path, gap: float) -> list[Item]:
@@ -171,9 +175,7 @@ class StreamState:
         """The next chunk, which :meth:`fits`, ``gap`` seconds after the end of the one before."""
         out = Output()
         if gap > 0:
-            _add(out, self.frontend.feed(self.selector.flush()))
-            _add(out, self.frontend.gap(gap))
-            self._gaps += gap
+            self._break(out, gap)
         drift = chunk.t - (self.epoch + self.covered)
         items = []
         if abs(drift) > DRIFT:
@@ -195,6 +197,13 @@ class StreamState:
             if name in chunk.leads:
                 rows[row] = chunk.samples[chunk.leads.index(name)]
         return rows
+
+    def _break(self, out: Output, gap: float) -> None:
+        """What follows comes ``gap`` seconds later; the detector begins anew."""
+        self._seam = int(self.covered + ROUNDING)
+        _add(out, self.frontend.feed(self.selector.flush()))
+        _add(out, self.frontend.gap(gap))
+        self._gaps += gap
 
     @property
     def covered(self) -> float:
@@ -258,6 +267,7 @@ class StreamState:
         for verdict in out.quality:
             if verdict.second >= self._told:
                 blind = self._hasty and verdict.second < self._began + LEARNS
+                blind |= verdict.second == self._seam
                 self._held.append(replace(verdict, missing=True) if blind else verdict)
                 self._told = verdict.second + 1
         now = self.frontend.now

@@ -53,7 +53,7 @@ class Bed:
 def stopped(ward: Ward) -> list[Chunk]:
     """Two leads; the heart stops and beats again."""
     script = [{"kind": "asystole", "at": STOPPED, "seconds": BEATS - STOPPED}]
-    made = ward(seconds=float(LAST), seed=4, rates=CALM, script=script, leads=2)
+    made = ward(seconds=float(LAST), seed=4, rates=CALM, script=script)
     return [replace(chunk, end=False) for chunk in made]
 
 
@@ -171,11 +171,20 @@ def test_a_stream_that_changes_its_lead_again_and_again_is_said_not_to_be_watche
 
 
 def test_one_change_of_lead_is_not_said_to_be_noise(ward: Ward) -> None:
-    calm = ward(seconds=60.0, seed=4, rates=CALM, leads=2)
+    calm = ward(seconds=60.0, seed=4, rates=CALM)
     bed = Bed()
     bed.feed([only(chunk, int(i >= 30)) for i, chunk in enumerate(calm)])
     assert bed.told() == []
     assert bed.happened("format-changed") == 1
+
+
+@pytest.mark.parametrize("late", [1e-6, 1e-3, 0.1])
+def test_a_gap_that_is_no_longer_than_rounding_is_no_pause(ward: Ward, late: float) -> None:
+    """The detector begins anew behind it, and tells of no beat for some seconds."""
+    calm = ward(seconds=60.0, seed=4, rates=CALM)
+    bed = Bed()
+    bed.feed([replace(c, seq=i + 3 * (i >= 30), t=c.t + late * (i >= 30)) for i, c in enumerate(calm)])
+    assert bed.told() == []
 
 
 def test_a_lead_that_is_asked_for_and_missing_for_a_while_leaves_standing_what_stands(
