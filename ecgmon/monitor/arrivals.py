@@ -59,10 +59,13 @@ Event = Literal["sequence-reset", "clock-step", "long-gap", "sequence-ignored"]
 
 
 class ArrivalSettings(Settings, frozen=True):
-    """What is taken for jitter, and for a gap."""
+    """What is taken for jitter, for a gap, and for overtaken."""
 
     jitter_seconds: Annotated[float, Meta(ge=0, le=60, description="t may be off by so much, s")] = 0.25
     max_gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="no longer gap is filled, s")] = 60.0
+    reorder_seconds: Annotated[
+        float, Meta(ge=0, le=30, description="wait for overtaken chunks, s; 0: no")
+    ] = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 ``serve`` feeds it from its one compute thread, ``scan``, ``train`` and ``evaluate`` feed it from files
 (:mod:`ecgmon.monitor.offline`): what is measured is what runs.
 
-A chunk goes to its stream (:mod:`ecgmon.monitor.streams`), which cuts it into beats and seconds; these wait
-their turn in one line (:mod:`ecgmon.monitor.line`) to be scored and handed on
-(:mod:`ecgmon.monitor.delivery`).
+A chunk goes, in its turn (:mod:`ecgmon.monitor.reorder`), to its stream (:mod:`ecgmon.monitor.streams`),
+which cuts it into beats and seconds; these wait their turn in one line (:mod:`ecgmon.monitor.line`) to be
+scored and handed on (:mod:`ecgmon.monitor.delivery`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.line import FAILURES, Line, Scorer
 from ecgmon.monitor.observers import Observer, Observers
 from ecgmon.monitor.pipeline_settings import PipelineSettings
+from ecgmon.monitor.reorder import Reorder
 from ecgmon.monitor.state import Item
 from ecgmon.monitor.streams import Streams
 from ecgmon.sinks.base import Sink
@@ -78,6 +79,7 @@ class Pipeline:
             scorer, settings, self._line, self._observers, clock,
             strict=strict, layout=layout, r_peaks=r_peaks or {}, keeper=keeper,
         )  # fmt: skip
+        self._order = Reorder(settings.arrivals.reorder_seconds, self._streams.missing)
         self._resuming = False
         self._anew = False
         self._looked = -math.inf
@@ -108,13 +110,19 @@ class Pipeline:
         :class:`ConfigError`, with everything as it was, where overrides for a live stream do not go together.
         """
         self._streams.configure(settings)
+        self._order.configure(settings.arrivals.reorder_seconds)
         self._line.configure(settings.batch)
         self._delivery.configure(settings.state_seconds)
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
-        now = self._clock()
         self._observers.tell(lambda o: o.chunk(chunk))
+        for each, came in self._order.feed(chunk, self._clock()):
+            self._work_off(each, came)
+        self.tick()
+
+    def _work_off(self, chunk: Chunk, now: float) -> None:
+        """It is the turn of ``chunk``, which came at ``now``."""
         done = chunk.ack
         if self._keeper is not None:
             done = self._keeper.begin(chunk, self._streams.live.__contains__)
@@ -130,11 +138,12 @@ class Pipeline:
             self._streams.abandon(chunk, "internal-error", repr(error), now, trace=True)
         if done is not None:
             self._line.push([Item(None, done, 0.0, now)], now)
-        self.tick()
 
     def tick(self) -> None:
         """Time has passed: score what waited long enough, end the streams that fell silent."""
         now = self._clock()
+        for chunk, came in self._order.due(now):
+            self._work_off(chunk, came)
         if now - self._looked >= LOOK_EVERY and not self._resuming:
             self._looked = now
             self._streams.look(now)
@@ -145,10 +154,11 @@ class Pipeline:
     def wait(self, longest: float) -> float:
         """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
         longest = longest if self._keeper is None else self._keeper.wait(longest)
-        return self._line.wait(longest)
+        return self._line.wait(self._order.wait(longest, self._clock()))
 
     def flush(self) -> None:
         """End every stream and hand on everything: no chunk follows."""
+        self._give_on()
         for name in list(self._streams.live):
             self._streams.end(name, final=True)
         self._line.score()
@@ -177,7 +187,9 @@ class Pipeline:
         for chunk in remains.chunks():
             if not go_on():
                 return False
-            self.feed(chunk)
+            self._observers.tell(lambda o: o.chunk(chunk))  # noqa: B023 - told at once
+            self._work_off(chunk, self._clock())
+            self.tick()
         self._line.score()
         self._resuming = False
         self._streams.resumed()
@@ -190,6 +202,12 @@ class Pipeline:
         if self._keeper is None or (self._anew and not self._resuming):
             self.flush()
         else:
+            self._give_on()
             self._line.score()
         if self._keeper is not None:
             self._keeper.suspend(self._streams.live, cut)
+
+    def _give_on(self) -> None:
+        """Nothing more comes: what was overtaken is lost, and what waited for it has its turn."""
+        for chunk, came in self._order.flush():
+            self._work_off(chunk, came)

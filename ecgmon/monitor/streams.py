@@ -77,6 +77,11 @@ class Streams:
             state.arrivals.configure(settings.arrivals)
             state.alerts.configure(alerts[state.name])
 
+    def missing(self, chunk: Chunk) -> int:
+        """How many numbers are missing before ``chunk``, as far as that can be said."""
+        state = self.live.get(chunk.stream)
+        return 0 if state is None else state.arrivals.missing(chunk)
+
     def take(self, chunk: Chunk, now: float) -> None:
         """Take a chunk; raises what its samples raise in the frontend."""
         self._accept(chunk, now)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecgmon.ecg.types import Chunk
+from ecgmon.monitor.arrivals import ArrivalSettings
 from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.offline import Recorder, StreamResult
 from ecgmon.monitor.pipeline import Pipeline, PipelineSettings
@@ -65,6 +66,8 @@ class Recording(list[Chunk]):
 def calm(ward: Ward) -> Recording:
     return Recording(replace(c, end=False) for c in ward(seconds=60.0, seed=4, rates=CALM))
 
+
+AT_ONCE = ArrivalSettings(reorder_seconds=0.0)
 
 LOST = [("stream-lost", "raised"), ("stream-lost", "cleared")]
 
@@ -136,7 +139,7 @@ def test_the_state_shows_what_stands_and_what_the_signal_is(ward: Ward) -> None:
 
 
 def test_late_chunks_and_repeats_are_counted_apart(calm: list[Chunk]) -> None:
-    bed = Bedside()
+    bed = Bedside(arrivals=AT_ONCE)
     swapped = [*calm[:20], calm[21], calm[20], *calm[22:30], calm[25], *calm[30:]]
     bed.feed(swapped)
     assert (bed.metrics.drops["late"], bed.metrics.drops["repeat"]) == (1, 1)
@@ -171,7 +174,7 @@ def test_no_disorder_makes_the_heart_stop_or_beat(
     order = [i for i in range(60) if kept[i]]
     for i, at in again:
         order.insert(at, i)
-    bed = Bedside()
+    bed = Bedside(arrivals=AT_ONCE)
     bed.feed([calm[i] for i in order])
     bed.pipeline.flush()
     assert set(bed.told()) <= set(LOST)
