@@ -213,6 +213,45 @@ def test_a_kill_beside_a_fault_changes_nothing(stopped: list[Chunk], fault: str,
     daemon.keep().close()
 
 
+def test_a_newcomer_gets_the_place_of_a_name_that_fell_silent_without_a_beat(
+    stopped: list[Chunk], caplog: pytest.LogCaptureFixture
+) -> None:
+    patients = [[replace(chunk, stream=name) for chunk in stopped] for name in ("p", "q")]
+    flood = [replace(stopped[0], stream=f"x{i}") for i in range(200)]
+    bed = Bed(max_streams=30)
+    bed.feed(patients[0][:20])
+    bed.feed(flood, every=0.001)
+    assert bed.pipeline.streams == 30
+    assert bed.metrics.drops["too-many-streams"] == 171
+    bed.feed(patients[1][:1], every=0.1)
+    assert "q" not in bed.pipeline._streams.live
+    bed.feed([each for pair in zip(patients[0][20:35], patients[1][1:16], strict=True) for each in pair], 0.5)
+    assert {"p", "q"} <= bed.pipeline._streams.live.keys()
+    assert "x0" not in bed.pipeline._streams.live
+    assert bed.pipeline.streams == 30
+    assert bed.metrics.drops["displaced"] == 1
+    assert bed.sink.states["x0"]["state"] == "ended"
+    assert "stream x0 has shown no beat and is silent: its place goes to q" in caplog.text
+    bed.feed(flood * 2, every=0.01)
+    assert {"p", "q"} <= bed.pipeline._streams.live.keys()
+
+
+def test_a_place_is_kept_by_beats_and_by_whatever_keeps_coming(stopped: list[Chunk]) -> None:
+    bed = Bed(max_streams=2)
+    quiet = [replace(c, stream="off", samples=np.zeros_like(c.samples)) for c in stopped]
+    bed.feed([each for pair in zip(stopped[:20], quiet[:20], strict=True) for each in pair], every=0.5)
+    bed.feed(quiet[20:30])  # the one with beats is silent, the other shows none
+    bed.feed([replace(stopped[0], stream="new")], every=0.1)
+    assert set(bed.pipeline._streams.live) == {"sim-001", "off"}
+    unusable = replace(stopped[0], stream="bad", fs=20.0)
+    bed.now += 10.0
+    bed.feed([unusable])
+    assert set(bed.pipeline._streams.live) == {"sim-001", "off"}
+    assert bed.metrics.drops["unusable"] == 1
+    bed.feed([replace(stopped[0], stream="new")])
+    assert set(bed.pipeline._streams.live) == {"sim-001", "new"}
+
+
 def _learned(pipeline: Pipeline) -> float:
     (state,) = pipeline._streams.live.values()
     assert state.baseline is not None
