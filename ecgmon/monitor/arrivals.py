@@ -51,8 +51,8 @@ NEAR: Final = 8
 REMEMBERED: Final = 64
 """Gaps in which a late chunk is known again."""
 
-KNOWN_AGAIN: Final = 1024
-"""Chunks without a number that are known again by their content."""
+KNOWN_AGAIN: Final = 512
+"""Chunks that are known again by time and content, where numbers do not tell."""
 
 DropReason = Literal["repeat", "late", "overlap"]
 Event = Literal["sequence-reset", "clock-step", "long-gap", "sequence-ignored"]
@@ -99,9 +99,11 @@ class Arrivals:
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
         self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
-        self._seen: deque[int] = deque([_digest(first)], maxlen=KNOWN_AGAIN)
+        self._seen = np.zeros(KNOWN_AGAIN, dtype=np.uint32)  # a ring of digests
+        self._at = 0
         # dropped though new, in a row: how many, length in s, time that the next should have, number
         self._aside: tuple[int, float, float, int | None] | None = None
+        self._note(first)
 
     def configure(self, settings: ArrivalSettings) -> None:
         """Judge the next chunk by other settings."""
@@ -166,7 +168,7 @@ class Arrivals:
         if late > -seconds / 2:
             return Follow(self._gap(late).gap, "sequence-reset")
         numbers, slack = (1 - ahead) * seconds, self._settings.jitter_seconds + seconds
-        as_before = numbers / 2 - slack <= -late <= 2 * numbers + slack + self._settings.max_gap_seconds
+        as_before = numbers / 8 - slack <= -late <= 2 * numbers + slack + self._settings.max_gap_seconds
         if as_before and -ahead <= RESET_DISTANCE:
             return Drop(self._missed(number, 1))
         return self._unsure(chunk, number, "repeat", "sequence-reset")
@@ -176,16 +178,12 @@ class Arrivals:
         jitter = self._settings.jitter_seconds
         if late >= -jitter:
             return self._gap(late)
-        digest = _digest(chunk)
-        if digest in self._seen:
+        if self._is_known(chunk):
             return Drop("repeat")
         if _end(chunk) > self._due + jitter:
             return Drop("overlap")
         missed = self._missed(chunk.t, _seconds(chunk)) == "late"
-        verdict = self._unsure(chunk, None, "late" if missed else "overlap", "clock-step")
-        if isinstance(verdict, Drop):
-            self._seen.append(digest)
-        return verdict
+        return self._unsure(chunk, None, "late" if missed else "overlap", "clock-step")
 
     def _gap(self, seconds: float, jitter: float | None = None) -> Follow:
         """A gap, unless it is as short as jitter."""
@@ -197,6 +195,8 @@ class Arrivals:
 
     def _unsure(self, chunk: Chunk, number: int | None, reason: DropReason, event: Event) -> Verdict:
         """Time went back: drop the chunk, unless enough others stood in one line before it."""
+        if self._is_known(chunk):
+            return Drop("repeat")
         count, seconds, due, last = self._aside or (0, 0.0, 0.0, None)
         in_line = number is not None and last is not None and 0 < number - last <= NEAR
         if not in_line and abs(chunk.t - due) > self._settings.jitter_seconds:
@@ -204,6 +204,7 @@ class Arrivals:
         if count + 1 >= CONFIRMED:
             return Follow(min(seconds, self._settings.max_gap_seconds), event)
         self._aside = (count + 1, seconds + _seconds(chunk), _end(chunk), number)
+        self._note(chunk)
         return Drop(reason)
 
     def _accept(self, chunk: Chunk, late: float, ahead: int | None, verdict: Follow) -> Follow:
@@ -214,7 +215,7 @@ class Arrivals:
                 self._gaps.clear()  # by numbers, or by times
             if verdict.gap > 0 and verdict.event is None and (chunk.seq is None or self._ignored):
                 self._gaps.append((self._due, chunk.t))
-            self._seen.append(_digest(chunk))
+        self._note(chunk)
         self._seq = chunk.seq
         self._due = _end(chunk)
         self._chunk_seconds = _seconds(chunk)
@@ -242,6 +243,13 @@ class Arrivals:
         self._ignored = True
         self._gaps.clear()
         return Follow(0.0, "sequence-ignored")
+
+    def _note(self, chunk: Chunk) -> None:
+        self._seen[self._at % KNOWN_AGAIN] = _digest(chunk)
+        self._at += 1
+
+    def _is_known(self, chunk: Chunk) -> bool:
+        return bool((self._seen == _digest(chunk)).any())
 
     def _missed(self, start: float, width: float) -> DropReason:
         """``late`` where most of a number, or of a time, was passed over; it is known from then on."""

@@ -92,8 +92,7 @@ class Delivery:
 
     def _end(self, item: Item, state: StreamState, end: End) -> None:
         self._alerts(item, state, end.t, state.alerts.end(end.t, item.epoch))
-        if end.final:
-            self._state(state, end.t, item.epoch, live=False)
+        self._state(state, end.t, item.epoch, live=False)
         self._observers.tell(lambda o: o.ended(state.name, end.t, state.selector.lead))
 
     def _alerts(self, item: Item, state: StreamState, t: float, alerts: Sequence[Alert]) -> None:

@@ -72,6 +72,9 @@ class Metrics(Observer):
         )  # fmt: skip
         self.gaps = Counter("ecgmon_gaps", "Gaps between chunks of a stream.", registry=r)
         self.gap_seconds = Counter("ecgmon_gap_seconds", "Signal missing in those gaps.", registry=r)
+        self.reorders = Counter(
+            "ecgmon_reordered_chunks", "Chunks that waited for one they had overtaken.", registry=r
+        )
         self.corrections = Counter(
             "ecgmon_clock_corrections", "Times that a stream followed its device's clock.", registry=r
         )
@@ -137,6 +140,9 @@ class Metrics(Observer):
     def gap(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
         self.gaps.inc()
         self.gap_seconds.inc(seconds)
+
+    def reordered(self, stream: str) -> None:  # noqa: ARG002 - no label by patient
+        self.reorders.inc()
 
     def corrected(self, stream: str, seconds: float) -> None:  # noqa: ARG002 - no label by patient
         self.corrections.inc()

@@ -26,6 +26,9 @@ class Observer:
     def gap(self, stream: str, seconds: float) -> None:
         """Samples are missing between two chunks."""
 
+    def reordered(self, stream: str) -> None:
+        """A chunk that had overtaken another waited for it, and it came."""
+
     def corrected(self, stream: str, seconds: float) -> None:
         """The stream's time was moved by ``seconds`` to follow the device's clock."""
 

@@ -79,7 +79,7 @@ class Pipeline:
             scorer, settings, self._line, self._observers, clock,
             strict=strict, layout=layout, r_peaks=r_peaks or {}, keeper=keeper,
         )  # fmt: skip
-        self._order = Reorder(settings.arrivals.reorder_seconds, self._streams.missing)
+        self._order = Reorder(settings.arrivals.reorder_seconds, self._streams.missing, self._put_right)
         self._resuming = False
         self._anew = False
         self._looked = -math.inf
@@ -160,7 +160,7 @@ class Pipeline:
         """End every stream and hand on everything: no chunk follows."""
         self._give_on()
         for name in list(self._streams.live):
-            self._streams.end(name, final=True)
+            self._streams.end(name)
         self._line.score()
 
     def resume(self, go_on: Callable[[], bool] = lambda: True, *, anew: bool = False) -> bool:
@@ -206,6 +206,9 @@ class Pipeline:
             self._line.score()
         if self._keeper is not None:
             self._keeper.suspend(self._streams.live, cut)
+
+    def _put_right(self, chunk: Chunk) -> None:
+        self._observers.tell(lambda o: o.reordered(chunk.stream))
 
     def _give_on(self) -> None:
         """Nothing more comes: what was overtaken is lost, and what waited for it has its turn."""

@@ -26,11 +26,15 @@ Arrived = tuple[Chunk, float]
 
 class Reorder:
     """``missing`` tells how many numbers are missing before a chunk, as things stand. So each chunk that is
-    given on has to be worked off before the next is asked for."""
+    given on has to be worked off before the next is asked for. ``put_right`` hears of each chunk that waited,
+    and for which what it waited for came."""
 
-    def __init__(self, seconds: float, missing: Callable[[Chunk], int]) -> None:
+    def __init__(
+        self, seconds: float, missing: Callable[[Chunk], int], put_right: Callable[[Chunk], None]
+    ) -> None:
         self._seconds = seconds
         self._missing = missing
+        self._put_right = put_right
         self._held: dict[str, list[Arrived]] = {}
         self._next = math.inf  # not before then has any waited for long enough
 
@@ -76,14 +80,18 @@ class Reorder:
 
     def _ready(self, stream: str, now: float) -> Iterator[Arrived]:
         """Give on the first, as long as nothing is missing before it or a bound is reached."""
-        held = self._held[stream]
+        held, given_up = self._held[stream], False
         while held:
             first = min(range(len(held)), key=lambda i: self._missing(held[i][0]))
             signal = sum(each.samples.shape[1] / each.fs for each, _ in held)
             full = len(held) > 1 and (signal > self._seconds or len(held) > MOST)
             overdue = now - min(came for _, came in held) >= self._seconds
-            if not (full or overdue or self._missing(held[first][0]) == 0):
+            missing = self._missing(held[first][0])
+            if missing > 0 and not (full or overdue):
                 return
+            given_up |= missing > 0
+            if not given_up:
+                self._put_right(held[first][0])
             yield held.pop(first)
         del self._held[stream]
 

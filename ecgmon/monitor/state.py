@@ -45,10 +45,9 @@ NOT_KEPT: Final = frozenset({"heard", "fed", "lost", "resumed"})
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stream ended at this stream time, s. ``final``: nothing follows under its name for now."""
+    """The stream ended at this stream time, s."""
 
     t: float
-    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +224,12 @@ class StreamState:
         self.lost = False
         return [self._item(Silent(self.covered + gap, 0.0))]
 
-    def end(self, *, final: bool) -> list[Item]:
+    def end(self) -> list[Item]:
         """Nothing more comes: what is complete, and the end itself."""
         out = self.frontend.feed(self.selector.flush())
         _add(out, self.frontend.flush())
         items = self._ordered(out, everything=True)
-        items.append(self._item(End(self.frontend.now, final)))
+        items.append(self._item(End(self.frontend.now)))
         return items
 
     def save(self) -> dict[str, snapshot.Plain]:

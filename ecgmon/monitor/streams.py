@@ -86,7 +86,7 @@ class Streams:
         """Take a chunk; raises what its samples raise in the frontend."""
         self._accept(chunk, now)
         if chunk.end:
-            self.end(chunk.stream, final=True)
+            self.end(chunk.stream)
 
     def abandon(self, chunk: Chunk, reason: str, why: str, now: float, *, trace: bool = False) -> None:
         """A chunk that cannot be used: counted, and its stream forgotten; the others go on."""
@@ -94,7 +94,7 @@ class Streams:
         self._observers.tell(lambda o: o.dropped(chunk.stream, reason))
         state = self.live.pop(chunk.stream, None)
         if state is not None:
-            self._line.push([Item(state, End(state.frontend.now, final=True), state.epoch, now)], now)
+            self._line.push([Item(state, End(state.frontend.now), state.epoch, now)], now)
             self._forget(chunk.stream, now)
             self._count()
 
@@ -106,24 +106,24 @@ class Streams:
         for state in [state for state in self.live.values() if now - state.heard > idle]:
             text = "stream %s: nothing for %g s, it ends"
             self._sparse.warning("silent", text, state.name, now - state.heard)
-            self.end(state.name, final=True)
+            self.end(state.name)
         for name in [name for name, (_, since) in self._known.items() if now - since > idle]:
             del self._known[name]
 
-    def end(self, name: str, *, final: bool) -> None:
-        """End a stream. ``final``: nothing follows under its name for now."""
+    def end(self, name: str) -> None:
+        """End a stream: nothing follows under its name for now."""
         now = self._clock()
         state = self.live.pop(name, None)
         self._count()
         if state is None:
             return
         try:
-            items = state.end(final=final)
+            items = state.end()
         except Exception as error:
             if self._strict:
                 raise
             self._line.failed(name, "internal-error", error)
-            items = [Item(state, End(state.frontend.now, final), state.epoch, now)]
+            items = [Item(state, End(state.frontend.now), state.epoch, now)]
         self._line.push(items, now)
         self._forget(name, now)
 
@@ -182,7 +182,7 @@ class Streams:
         if verdict.event is not None:
             self._happened(chunk.stream, verdict.event)
         if away > KNOWN_SECONDS and (state.resumed or now - state.fed > KNOWN_SECONDS):
-            self.end(chunk.stream, final=True)  # another patient may lie in the bed
+            self.end(chunk.stream)  # another patient may lie in the bed
             self._begin(chunk, now)
             return
         state.fed, state.resumed = now, False
@@ -242,7 +242,7 @@ class Streams:
         text = "stream %s has shown no beat and is silent: its place goes to %s"
         self._sparse.warning("displaced", text, oldest.name, chunk.stream)
         self._observers.tell(lambda o: o.dropped(oldest.name, "displaced"))
-        self.end(oldest.name, final=True)
+        self.end(oldest.name)
         return True
 
     def _new(self, chunk: Chunk) -> StreamState:

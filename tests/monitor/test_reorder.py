@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -33,12 +33,13 @@ class Queue:
 
     def __init__(self, first: Chunk, seconds: float = 1.0) -> None:
         self.arrivals = Arrivals(first, ArrivalSettings())
-        self.reorder = Reorder(seconds, self.arrivals.missing)
+        self.put_right: list[int | None] = []
+        self.reorder = Reorder(seconds, self.arrivals.missing, lambda each: self.put_right.append(each.seq))
         self.used: list[int] = []
 
-    def _take(self, given: Sequence[Arrived] | object) -> None:
-        for each, _ in given:  # type: ignore[attr-defined]
-            if isinstance(self.arrivals.check(each), Follow):
+    def _take(self, given: Iterable[Arrived]) -> None:
+        for each, _ in given:
+            if isinstance(self.arrivals.check(each), Follow) and each.seq is not None:
                 self.used.append(each.seq)
 
     def feed(self, each: Chunk, now: float = 0.0) -> None:
@@ -76,13 +77,13 @@ def test_whatever_comes_nothing_waits_beyond_the_bounds_and_all_has_its_turn(
         for each, at in chain(queue.reorder.due(now), queue.reorder.feed(came, now)):
             queue.arrivals.check(each)
             assert waiting.pop(each.seq or 0) == at
-            given_on.append(each.seq)
+            given_on.append(each.seq or 0)
         assert all(now - at <= seconds + 1e-9 for at in waiting.values())
         assert len(waiting) <= max(1, seconds * 250 / n)
         assert queue.reorder.held == len(waiting) <= MOST
         if waiting:
             assert queue.reorder.wait(10.0, now) <= seconds + 1e-9
-    given_on += [each.seq for each, _ in queue.reorder.flush()]
+    given_on += [each.seq or 0 for each, _ in queue.reorder.flush()]
     assert sorted(given_on) == sorted(set(order) - lost)
     assert queue.reorder.held == 0
 
@@ -93,18 +94,20 @@ def test_what_is_in_order_or_has_no_number_never_waits() -> None:
         queue.feed(chunk(seq))
         assert queue.reorder.held == 0
     assert queue.reorder.wait(10.0, 0.0) == 10.0
-    reorder = Reorder(1.0, Arrivals(replace(chunk(0), seq=None), ArrivalSettings()).missing)
+    reorder = Reorder(1.0, Arrivals(replace(chunk(0), seq=None), ArrivalSettings()).missing, print)
     assert len(list(reorder.feed(replace(chunk(5), seq=None), 0.0))) == 1
 
 
 def test_what_is_lost_is_waited_for_so_long_and_no_longer() -> None:
     queue = Queue(chunk(0))
     queue.feed(chunk(2), 10.0)
+    queue.feed(chunk(3), 10.1)
     queue.due(10.9)
     assert queue.used == []
     assert queue.reorder.wait(60.0, 10.9) == pytest.approx(0.1)
     queue.due(11.0)
-    assert queue.used == [2]
+    assert queue.used == [2, 3]
+    assert queue.put_right == []
     assert queue.reorder.wait(60.0, 11.0) == 60.0
 
 
@@ -142,6 +145,7 @@ def test_swapped_by_pairs_a_stream_is_seen_whole(ward: Ward) -> None:
     again, metrics = beats(swapped)
     assert again == whole
     assert sum(metrics.drops.values()) == 0
+    assert metrics.registry.get_sample_value("ecgmon_reordered_chunks_total") == 29
     _, metrics = beats(swapped, reorder_seconds=0.0)
     assert metrics.drops["late"] == 29
 
