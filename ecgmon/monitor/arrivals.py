@@ -17,10 +17,10 @@ whose clock drifts is not taken for one that loses samples. ``seq`` decides wher
 missing numbers, small differences in ``t`` (up to ``jitter_seconds``) are the sender's jitter; with
 missing numbers every difference counts. Numbers may wrap at one, two or four bytes.
 
-Neither is believed for ever. Where numbers say :data:`DOUBTS` times on end that chunks are missing, or come
-again, and the times follow each other, the numbers are of no use (constant, a clock's) and are ignored from
-then on. Where time went back and no number says why, the chunk is dropped; when :data:`CONFIRMED` of such
-follow each other the last is taken: it is the clock that was set.
+Neither is believed for ever. Where numbers say three times on end that chunks are missing, or come again, and
+the times follow each other, the numbers are of no use (:mod:`ecgmon.monitor.numbers`) and are ignored. Where
+time went back and no number says why, the chunk is dropped; when :data:`CONFIRMED` of such follow each other
+the last is taken: it is the clock that was set.
 """
 
 from __future__ import annotations
@@ -35,15 +35,13 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Chunk
+from ecgmon.monitor.numbers import Numbers, agree
 
 RESET_DISTANCE: Final = 256
 """A number so far behind the last one is no repeat from a broker's queue: the sender began anew."""
 
-WRAPS: Final = (2**8, 2**16, 2**32)
-"""Behind the largest number of so many comes 0."""
-
-DOUBTS: Final = 3
 CONFIRMED: Final = 3
+"""See above: fewer are strays, or sent again."""
 
 NEAR: Final = 8
 """Numbers that are no further apart stand in one line, whatever their times."""
@@ -91,11 +89,7 @@ class Arrivals:
 
     def __init__(self, first: Chunk, settings: ArrivalSettings) -> None:
         self._settings = settings
-        self._seq = first.seq
-        self._number = 0  # counts on where ``seq`` wraps or begins anew
-        self._modulus = 0  # 0: no wrap was seen
-        self._doubts = 0
-        self._ignored = False  # the numbers are
+        self._numbers = Numbers(first.seq)
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
         self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
@@ -130,24 +124,8 @@ class Arrivals:
         return self._accept(chunk, late, ahead, verdict) if isinstance(verdict, Follow) else verdict
 
     def _ahead(self, chunk: Chunk) -> int | None:
-        """By how much the number is ahead of the last one, 1: it is the next; None where numbers say
-        nothing."""
-        if chunk.seq is None or self._seq is None or self._ignored:
-            return None
-        plain, late = chunk.seq - self._seq, chunk.t - self._due
-        if plain >= 0:
-            behind = plain - self._modulus  # from before the wrap
-            return behind if 0 < -behind < self._modulus // 2 else plain
-        for modulus in WRAPS:
-            wrapped = plain + modulus
-            if self._seq < modulus and 0 < wrapped <= modulus // 2 and self._agree(late, wrapped - 1):
-                return wrapped
-        return plain
-
-    def _agree(self, late: float, lost: int) -> bool:
-        """Whether so many chunks lost is what the time says."""
-        slack = max(self._settings.jitter_seconds, self._chunk_seconds / 2)
-        return abs(late - lost * self._chunk_seconds) <= slack
+        late = chunk.t - self._due
+        return self._numbers.ahead(chunk.seq, late, self._chunk_seconds, self._settings.jitter_seconds)
 
     def _by_number(self, chunk: Chunk, late: float, ahead: int) -> Verdict:
         lost, seconds = ahead - 1, self._chunk_seconds
@@ -159,12 +137,12 @@ class Arrivals:
         if late > 0:
             return self._gap(late, 0.0)
         if late < -max(jitter, seconds):
-            return self._unsure(chunk, self._number + ahead, "overlap", "clock-step")
+            return self._unsure(chunk, self._numbers.count + ahead, "overlap", "clock-step")
         return Follow(lost * seconds) if lost * seconds <= longest else Follow(0.0, "sequence-reset")
 
     def _behind(self, chunk: Chunk, late: float, ahead: int) -> Verdict:
         """The number is the last one or lies before it."""
-        seconds, number = self._chunk_seconds, self._number + ahead
+        seconds, number = self._chunk_seconds, self._numbers.count + ahead
         if late > -seconds / 2:
             return Follow(self._gap(late).gap, "sequence-reset")
         numbers, slack = (1 - ahead) * seconds, self._settings.jitter_seconds + seconds
@@ -208,39 +186,32 @@ class Arrivals:
         return Drop(reason)
 
     def _accept(self, chunk: Chunk, late: float, ahead: int | None, verdict: Follow) -> Follow:
+        numbers = self._numbers
         if ahead is not None:
             verdict = self._count(chunk, late, ahead, verdict)
-        else:
-            if (chunk.seq is None) != (self._seq is None):
-                self._gaps.clear()  # by numbers, or by times
-            if verdict.gap > 0 and verdict.event is None and (chunk.seq is None or self._ignored):
-                self._gaps.append((self._due, chunk.t))
+        elif (chunk.seq is None) != (numbers.seq is None):
+            self._gaps.clear()  # by numbers, or by times
+        by_time = ahead is None and (chunk.seq is None or numbers.ignored)
+        if by_time and verdict.gap > 0 and verdict.event is None:
+            self._gaps.append((self._due, chunk.t))
         self._note(chunk)
-        self._seq = chunk.seq
+        numbers.seq = chunk.seq
         self._due = _end(chunk)
         self._chunk_seconds = _seconds(chunk)
         self._aside = None
         return verdict
 
     def _count(self, chunk: Chunk, late: float, ahead: int, verdict: Follow) -> Follow:
-        """Go on in the numbers, and see whether they are of any use."""
-        plain = (chunk.seq or 0) - (self._seq or 0)
-        if ahead < 1 or verdict.event == "sequence-reset":
-            self._number, self._modulus = self._number + 1, 0
-        else:
-            if ahead > 1:
-                self._gaps.append((self._number + 1, self._number + ahead))
-            self._number += ahead
-            if plain < 0:
-                self._modulus = ahead - plain
-            elif (chunk.seq or 0) >= self._modulus:
-                self._modulus = 0
-        contiguous = abs(late) <= self._settings.jitter_seconds
-        doubtful = contiguous and ahead != 1 and not (ahead > 1 and self._agree(late, ahead - 1))
-        self._doubts = self._doubts + 1 if doubtful else 0
-        if self._doubts < DOUBTS:
+        """Go on in the numbers, as long as they are of any use."""
+        numbers, jitter = self._numbers, self._settings.jitter_seconds
+        reset = verdict.event == "sequence-reset"
+        if ahead > 1 and not reset:
+            self._gaps.append((numbers.count + 1, numbers.count + ahead))
+        agreed = ahead > 0 and agree(late, ahead - 1, self._chunk_seconds, jitter)
+        doubtful = abs(late) <= jitter and ahead != 1 and not agreed
+        numbers.follow(chunk.seq, ahead, reset=reset, doubtful=doubtful)
+        if not numbers.ignored:
             return verdict
-        self._ignored = True
         self._gaps.clear()
         return Follow(0.0, "sequence-ignored")
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgmon.ecg.types import Chunk
-from ecgmon.monitor.arrivals import WRAPS, Arrivals, ArrivalSettings, Drop, Follow, Verdict
+from ecgmon.monitor.arrivals import Arrivals, ArrivalSettings, Drop, Follow, Verdict
+from ecgmon.monitor.numbers import WRAPS
 
 SETTINGS = ArrivalSettings(jitter_seconds=0.25, max_gap_seconds=60.0)
 

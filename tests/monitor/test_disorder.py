@@ -186,3 +186,29 @@ def test_no_disorder_makes_the_heart_stop_or_beat(
     for beat in [b for stream in bed.recorder.results.values() for b in stream.beats]:
         assert {int(beat.r + used[0] - 0.05), int(beat.r + used[0] + 0.05)} & set(used)
         assert np.isnan(beat.rr) or beat.rr < 1.6
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.booleans(), min_size=59, max_size=59),
+    st.lists(st.integers(1, 57), max_size=8),
+    st.lists(st.tuples(st.integers(0, 59), st.integers(1, 59)), max_size=6),
+    st.sampled_from([2**8, 2**16, 2**32]),
+)
+def test_what_is_overtaken_lost_or_sent_again_across_a_wrap_invents_nothing(
+    calm: Recording, kept: list[bool], swaps: list[int], again: list[tuple[int, int]], modulus: int
+) -> None:
+    order = list(range(60))
+    for i in swaps:
+        order[i], order[i + 1] = order[i + 1], order[i]
+    order = [i for i in order if i == 0 or kept[i - 1]]
+    for i, at in again:
+        order.insert(at, i)
+    bed = Bedside()
+    bed.feed([replace(calm[i], seq=(i + modulus - 30) % modulus) for i in order])
+    bed.pipeline.flush()
+    assert set(bed.told()) <= set(LOST)
+    assert bed.value("ecgmon_stream_restarts_total", reason="sequence-reset") == 0
+    for beat in [b for stream in bed.recorder.results.values() for b in stream.beats]:
+        assert {int(beat.r - 0.05), int(beat.r + 0.05)} & set(order)
+        assert np.isnan(beat.rr) or beat.rr < 1.6
