@@ -59,6 +59,6 @@ class Numbers:
 
 
 def agree(late: float, lost: int, seconds: float, slack: float) -> bool:
-    """Whether ``lost`` chunks of ``seconds`` s are what a time says that is ``late`` s behind, to half a chunk
-    or ``slack`` s."""
+    """Whether ``lost`` chunks of ``seconds`` s are what a time says that is ``late`` s behind, to half a
+    chunk or ``slack`` s."""
     return abs(late - lost * seconds) <= max(slack, seconds / 2)
