@@ -35,6 +35,18 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
+def test_the_daemon_loads_nothing_for_recordings_and_collects_garbage_when_it_runs() -> None:
+    code = (
+        "import gc, sys, ecgmon.cli\n"
+        "assert ecgmon.cli.run(['serve', '--config', 'nowhere.yaml']) == 2\n"
+        "assert 'ecgmon.monitor.service' in sys.modules\n"
+        "assert not {'wfdb', 'pandas', 'matplotlib'} & sys.modules.keys()\n"
+        "assert gc.isenabled()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
     done = ecgmon(command, "--help")

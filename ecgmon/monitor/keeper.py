@@ -136,16 +136,17 @@ class Keeper:
             self._write(streams, None, now, wait=not self._well and now < self._retry_at)
 
     def suspend(self, streams: Mapping[str, StreamState], cut: Callable[[], bool]) -> None:
-        """The last thing before the end: commit what was done, then write the streams whole, those with the
-        longest journal first, until ``cut`` says that the time is up. Closes the file.
+        """The last thing before the end: commit what was done and the streams that are due, then write the
+        others whole, those with the longest journal first, until ``cut`` says that the time is up. Closes
+        the file.
 
         After a start that was cut short (:meth:`played` was not called) the file stays as it was found.
         """
         if not self._playing:
-            self._write(streams, (), self._clock(), wait=False)
-            todo = sorted(
-                streams, key=lambda name: (name not in self._missing, -self._seconds.get(name, 0.0))
-            )
+            due = set(self._due) if self._well else set[str]()  # what no journal tells of may be among them
+            self._write(streams, due, self._clock(), wait=False)
+            journal = self._seconds
+            todo = sorted(streams.keys() - due, key=lambda n: (n not in self._missing, -journal.get(n, 0.0)))
             while todo and self._well and not cut():
                 self._write(streams, todo[:PIECE], self._clock(), wait=False)
                 todo = todo[PIECE:]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecgmon.errors import DataError
@@ -45,6 +44,8 @@ def read_annotations(path: str | Path, extension: str = "atr") -> Annotations:
         ) from None
     if len(raw) % 2 or raw[-2:] != b"\0\0":
         raise DataError(f"{file}: cut short or not a WFDB annotation file: no end mark; fetch the file again")
+    import wfdb  # noqa: PLC0415 - see read_header
+
     try:
         read = wfdb.rdann(str(path), extension)
     except READ_FAILURES as error:

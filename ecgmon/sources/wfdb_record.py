@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecgmon.ecg.types import Samples
@@ -23,6 +22,7 @@ from ecgmon.sources.base import unique_names
 from ecgmon.sources.wfdb_segment import (
     MILLIVOLTS,
     Segment,
+    is_multi,
     rate_of,
     read_header,
     record_path,
@@ -62,7 +62,7 @@ class Record:
         header = read_header(self._path)
         frame_rate = rate_of(file, header.fs)
         self.start = start_of_header(header)
-        if isinstance(header, wfdb.MultiRecord):
+        if is_multi(header):
             names, self._parts = self._segments(file, header.seg_name, header.seg_len)
         else:
             segment = Segment(self._path)

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecgmon.errors import DataError
@@ -80,7 +79,7 @@ class Segment:
     def __init__(self, path: Path) -> None:
         self.header = Path(f"{path}.hea")
         header = read_header(path)
-        if isinstance(header, wfdb.MultiRecord):
+        if is_multi(header):
             raise DataError(f"{self.header}: a segment of a record cannot have segments of its own")
         self._path = path
         self.fs = rate_of(self.header, header.fs)
@@ -126,6 +125,8 @@ class Segment:
 
     def _digital(self, bounds: dict[str, int]) -> list[NDArray[np.int64]]:
         """Integers as stored, per signal; all where the header has no length, since ``rdrecord`` needs it."""
+        import wfdb  # noqa: PLC0415 - see read_header
+
         physical = any(signal.fmt == "61" for signal in self.signals)
         try:
             read = wfdb.rdrecord(
@@ -195,7 +196,10 @@ class Segment:
 
 
 def read_header(path: Path) -> Any:
-    """``wfdb.rdheader`` with errors of ours."""
+    """``wfdb.rdheader`` with errors of ours. The package is loaded when there is something to read: it brings
+    pandas, together a seventh of the daemon's start."""
+    import wfdb  # noqa: PLC0415
+
     try:
         return wfdb.rdheader(str(path))
     except FileNotFoundError:
@@ -204,6 +208,11 @@ def read_header(path: Path) -> Any:
         raise DataError(
             f"{path}.hea: not a readable WFDB header ({one_line(error)}); fetch it again"
         ) from None
+
+
+def is_multi(header: Any) -> bool:
+    """Whether a header that was read is that of a record of several segments."""
+    return hasattr(header, "seg_name")
 
 
 def _millivolts(signal: _Signal, adc: NDArray[np.int64], frames: int) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import pytest
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.monitor import keeper
-from tests.monitor.killable import CountingScorer, Daemon, rows
+from tests.monitor.killable import CountingScorer, Daemon, rows, words
 
 
 @pytest.fixture
@@ -69,6 +69,21 @@ def test_a_stop_that_is_cut_short_leaves_the_rest_to_the_journal(
     daemon.play(pieces[70:])
     assert played_on(daemon, undisturbed)
     daemon.keep().close()
+
+
+def test_what_time_alone_raised_is_kept_however_short_the_stop(pieces: list[Chunk], tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, CountingScorer(), 3600.0)
+    healthy = [chunk for chunk in pieces if chunk.stream == "sim-002"]
+    daemon.play(healthy[:-1])
+    daemon.now += 20.0
+    daemon.pipeline.tick()
+    daemon.pipeline.suspend(lambda: True)
+    assert words(daemon) == [("stream-lost", "raised")]
+    daemon.start()
+    daemon.play(healthy[-1:])
+    daemon.pipeline.suspend()
+    assert words(daemon) == [("stream-lost", "raised"), ("stream-lost", "cleared")]
+    assert len({alert.id for alert in daemon.sink.alerts}) == 1
 
 
 def test_after_a_disk_that_failed_a_stop_that_is_cut_short_says_what_is_lost(
