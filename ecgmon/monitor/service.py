@@ -51,6 +51,9 @@ log = logging.getLogger(__name__)
 POLL: Final = 0.2
 """The longest wait for a chunk, s: how soon a signal is noticed."""
 
+STOOD_STILL: Final = 3.0
+"""A round of the loop that took longer, s, is no time in which a stream was silent."""
+
 FAREWELL: Final = 1.0
 """Time for a sink to close once its alerts are out, s: the last states, the goodbye."""
 
@@ -123,8 +126,9 @@ class Service:
             self._stack.callback(self.keeper.close)
             self.metrics.registry.register(KeeperTotals(self.keeper))
         self.pipeline = Pipeline(
-            scorer, settings, list(self.sinks.values()), [self.metrics], self._clock, keeper=self.keeper
-        )
+            scorer, settings, list(self.sinks.values()), [self.metrics], self._clock, keeper=self.keeper,
+            connected=lambda: bool(getattr(self.source, "connected", True)),
+        )  # fmt: skip
         self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
         if self.keeper is not None:
             keeper = self.keeper
@@ -168,8 +172,13 @@ class Service:
 
     def _watch(self) -> None:
         """The compute thread's loop."""
+        last = self._clock()
         while not self._signals:
             self._beat()
+            last, before = self._clock(), last
+            if last - before > STOOD_STILL:
+                log.warning("the loop stood still for %.1f s", last - before)
+                self.pipeline.stood_still()
             if self._reload_wanted:
                 self._reload()
             chunk = self.source.get(self.pipeline.wait(POLL))

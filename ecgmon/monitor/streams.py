@@ -18,6 +18,7 @@ from ecgmon.monitor.arrivals import Drop, Restart
 from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.kept import KNOWN_SECONDS, UNREADABLE, Kept
 from ecgmon.monitor.line import Line, Scorer
+from ecgmon.monitor.listening import Look
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.overrides import alerts_of
 from ecgmon.monitor.pipeline_settings import PipelineSettings
@@ -88,16 +89,18 @@ class Streams:
             self._forget(chunk.stream, now)
             self._count()
 
-    def look(self, now: float) -> None:
-        """Tell of the streams that fell silent, end those that were silent for long."""
-        idle = self._settings.idle_seconds
+    def look(self, look: Look) -> None:
+        """Tell of the streams that fell silent, end those that were silent for long while we listened."""
+        idle, now = self._settings.idle_seconds, look.time
         for state in self.live.values():
             self._line.push(state.silent(now), now)
-        for state in [state for state in self.live.values() if now - state.heard > idle]:
+        if look.deaf:
+            return
+        for state in [s for s in self.live.values() if now - max(s.heard, look.since) > idle]:
             text = "stream %s: nothing for %g s, it ends"
             self._sparse.warning("silent", text, state.name, now - state.heard)
             self.end(state.name, final=True)
-        for name in [name for name, (_, since) in self._known.items() if now - since > idle]:
+        for name in [name for name, (_, since) in self._known.items() if now - max(since, look.since) > idle]:
             del self._known[name]
 
     def end(self, name: str, *, final: bool) -> None:
@@ -154,12 +157,12 @@ class Streams:
         if state is None:
             self._begin(chunk, now)
             return
-        state.heard = now
+        came = state.heard = now if chunk.received is None else chunk.received
         verdict = state.arrivals.check(chunk)
         if isinstance(verdict, Drop):
             self._observers.tell(lambda o: o.dropped(chunk.stream, verdict.reason))
             return
-        state.fed = now
+        state.fed = came
         if isinstance(verdict, Restart):
             self._restart(state, chunk, verdict, now)
             return
@@ -187,7 +190,7 @@ class Streams:
             self._observers.tell(lambda o: o.dropped(chunk.stream, "too-many-streams"))
             return
         state = self._new(chunk)
-        state.heard = state.fed = now
+        state.heard = state.fed = now if chunk.received is None else chunk.received
         self.live[chunk.stream] = state
         self._count()
         items = state.take(chunk, 0.0)
