@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgmon.ecg.types import Samples
+from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.model.autoencoders import Autoencoder
 from ecgmon.model.devices import Device, pick
 
@@ -44,6 +44,12 @@ class Restorer:
                 y, _ = self.model(self._filled(x[part]), self._filled(reference[part]))
                 restored[part] = y[:n].cpu().numpy()
         return restored
+
+    def warm_up(self, largest: int) -> None:
+        """Meet every size for up to ``largest`` beats now: later it would take its time while beats wait."""
+        for size in SIZES[: bisect_left(SIZES, min(largest, LARGEST_BATCH)) + 1]:
+            zeros = np.zeros((size, WINDOW), np.float32)
+            self(zeros, zeros)
 
     def _filled(self, rows: Samples) -> torch.Tensor:
         """[n, 187] on the device, with zeros behind up to the next of :data:`SIZES`."""
