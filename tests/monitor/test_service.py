@@ -63,9 +63,15 @@ def test_a_stop_clears_what_stands_unless_the_streams_are_kept(tmp_path: Path, *
         again = Service(settings)
         thread = threading.Thread(target=again.run)
         thread.start()
-        while not (hasattr(again, "source") and again.source.exhausted is False) and time.monotonic() < until:
+
+        def restored() -> bool:
+            made = hasattr(again, "health")  # the last part of it
+            return made and b"ecgmon_state_restored_streams 2.0" in again.metrics.page()[1]
+
+        until = time.monotonic() + 60
+        while not restored() and time.monotonic() < until:
             time.sleep(0.05)
-        assert b"ecgmon_state_restored_streams 2.0" in again.metrics.page()[1]
+        assert restored()
         assert b"ecgmon_state_durable 1.0" in again.metrics.page()[1]
         assert again.health.durable is not None
         assert again.health.durable()
