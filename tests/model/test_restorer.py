@@ -47,6 +47,19 @@ def test_no_beats_are_no_beats() -> None:
     assert restorer(beats(0), beats(0)).shape == (0, WINDOW)
 
 
+def test_warm_up_meets_every_size_that_batches_up_to_the_largest_will_have() -> None:
+    restorer = Restorer(load("default").autoencoder(), "cpu")
+    met: set[int] = set()
+    restorer.model.register_forward_pre_hook(lambda _, inputs: met.add(len(inputs[0])))
+    restorer.warm_up(100)
+    warm = set(met)
+    for n in range(1, 101):
+        restorer(beats(n), beats(n))
+    assert met == warm == {size for size in SIZES if size <= 128}
+    restorer.warm_up(4096)
+    assert met == set(SIZES)
+
+
 def test_memory_does_not_depend_on_how_many_different_batches_there_were() -> None:
     """torch keeps compiled kernels for each size that it meets: 130 MB here, were batches not filled up."""
     restorer = Restorer(load("default").autoencoder(), "cpu")
