@@ -114,6 +114,7 @@ class Service:
     def _startup(self) -> None:
         settings = self.settings
         self._scorer = scorer = load_scorer(settings)
+        scorer.warm_up(settings.batch.size)
         for warning in other_rule(settings, scorer):
             log.warning("%s", warning)
         if settings.embedded_broker is not None:
