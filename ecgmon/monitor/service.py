@@ -43,6 +43,7 @@ from ecgmon.monitor.reload import reread
 from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make_source
 from ecgmon.monitor.signals import embedded, handling
 from ecgmon.monitor.systemd import Notifier
+from ecgmon.monitor.warm_up import warm_up
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Playback, Source
 
@@ -114,7 +115,6 @@ class Service:
     def _startup(self) -> None:
         settings = self.settings
         self._scorer = scorer = load_scorer(settings)
-        scorer.warm_up(settings.batch.size)
         for warning in other_rule(settings, scorer):
             log.warning("%s", warning)
         if settings.embedded_broker is not None:
@@ -150,6 +150,8 @@ class Service:
             self._server.start()
             self._stack.callback(self._server.stop)
             log.info("metrics and health on http://%s:%d", *self._server.address)
+        self._notifier.starting()
+        warm_up(scorer, settings)
         for sink in self.sinks.values():
             sink.open()
             self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
