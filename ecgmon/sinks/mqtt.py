@@ -67,7 +67,8 @@ class MqttSink:
         self._settings = settings
         self._topics = OwnTopics(settings.prefix)
         self.session = secrets.token_hex(8)
-        """Names this run in ``PREFIX/status``: a subscriber can tell a restart from a reconnection."""
+        """Names this run in ``PREFIX/status`` and in every state: a subscriber can tell a restart from a
+        reconnection, and a state that a killed run has left from one of ours."""
         self._connection = Connection(
             settings.broker,
             "out",
@@ -154,7 +155,8 @@ class MqttSink:
         except PayloadError as error:
             self._refuse(error)
             return
-        payload = encode_map(state) if state else b""  # an empty retained message takes the old one away
+        # An empty retained message takes the old one away.
+        payload = encode_map({**state, "session": self.session}) if state else b""
         self._states.put(topic, payload, last=not state or state.get("state") == "ended")
         self._wake()
 
