@@ -45,7 +45,7 @@ class FBetaThreshold(_Sided, frozen=True, tag="f-beta"):
 
     Assumes that the odd windows at hand, and their share, are those to come. The grid has ``steps`` values
     from the lowest score to the highest, as 0..1 after min-max scaling: one huge score makes it coarse. Of
-    equally good thresholds the middle one. ``two_sided`` tries all pairs, and has no ``low`` where none helps.
+    equally good thresholds the middle one. ``two_sided`` tries all pairs and no ``low`` at all.
     Error: without odd windows, or without normal ones.
     """
 

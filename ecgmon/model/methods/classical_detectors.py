@@ -34,7 +34,7 @@ class Fitted(Protocol):
         """Features [n, d] to [n], higher is odder."""
 
 
-def fit(settings: Detector, x: Floats, seed: int) -> Fitted:  # noqa: PLR0911 - one line a detector
+def fit(settings: Detector, x: Floats, seed: int) -> Fitted:  # noqa: C901, PLR0911 - one line each
     """The detector, fitted to features x [n, d]."""
     match settings:
         case GaussianSettings():

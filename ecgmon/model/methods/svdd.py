@@ -65,12 +65,9 @@ class Ball:
         length = float(a @ (gradient + own)) / 2  # gradient = 2 K a - own
         distances = length - gradient  # squared, to the centre
         free = (a > 0) & (a < (1 - 1e-9) / (nu * len(x)))
-        inside = a == 0
-        if free.any():
-            radius = float(distances[free].mean())
-        else:  # anything between the farthest point inside and the nearest outside
-            radius = float(distances[~inside].min())
         kept = a > 0
+        # Without a point on the border, anything from the farthest inside to the nearest outside will do.
+        radius = float(distances[free].mean() if free.any() else distances[kept].min())
         return cls(kernel, x[kept], a[kept], length, max(radius, np.finfo(np.float64).tiny))
 
     def outside(self, x: Floats) -> Floats:
