@@ -66,10 +66,10 @@ class Features:
 
     @property
     def parameters(self) -> int:
-        own = self._mean.size + (1 if (self._scale == self._scale[0]).all() else self._scale.size)
-        if self._pca is None:
-            return own
-        return own + int(self._pca.components_.size) + (self._pca.n_components_ if self._pca.whiten else 0)
+        count = self._mean.size + (1 if (self._scale == self._scale[0]).all() else self._scale.size)
+        if self._pca is not None:
+            count += self._pca.components_.size + (len(self._pca.components_) if self._pca.whiten else 0)
+        return int(count)
 
     def _scaled(self, x: Floats) -> Floats:
         scaled: Floats = np.clip((x - self._mean) / self._scale, -LIMIT, LIMIT)
