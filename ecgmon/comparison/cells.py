@@ -154,7 +154,7 @@ def _reading(
 
 def at_threshold(threshold: Threshold, normal: Floats, odd: Floats, beta: float) -> AtThreshold:
     """What ``threshold`` makes of scores of normal and of odd windows."""
-    false, true = (int(_called_odd(scores, threshold).sum()) for scores in (normal, odd))
+    false, true = (int(threshold.odd(scores).sum()) for scores in (normal, odd))
     missed = len(odd) - true
     weighted = (1 + beta**2) * true
     return AtThreshold(
@@ -168,11 +168,6 @@ def at_threshold(threshold: Threshold, normal: Floats, odd: Floats, beta: float)
         f1=_ratio(2 * true, 2 * true + false + missed),
         f_beta=_ratio(weighted, weighted + beta**2 * missed + false),
     )
-
-
-def _called_odd(scores: Floats, threshold: Threshold) -> NDArray[np.bool_]:
-    above: NDArray[np.bool_] = scores >= threshold.high
-    return above if threshold.low is None else above | (scores <= threshold.low)
 
 
 def _mean_of_records(scores: Floats, label: Labels, record: Rows) -> float | None:
