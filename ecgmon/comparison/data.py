@@ -139,9 +139,7 @@ class Part:
         if windows.labels is None:
             raise DataError(f"{path}: has no labels in column 188, so there is nothing to compare with")
         if windows.labels.max() >= len(CLASSES):
-            raise DataError(
-                f"{path}: labels must be 0 (normal) to 4, and there is {windows.labels.max()}"
-            )
+            raise DataError(f"{path}: labels must be 0 (normal) to 4, and there is {windows.labels.max()}")
         n = len(windows.x)
         return cls(
             layout="kachuee",
@@ -223,7 +221,9 @@ class Table:
             with np.load(path, allow_pickle=False) as file:
                 parts = {name: _part(file, name) for name in ("train", "test")}
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-            raise DataError(f"{path}: damaged ({type(error).__name__}); delete it, it is made again") from None
+            raise DataError(
+                f"{path}: damaged ({type(error).__name__}); delete it, it is made again"
+            ) from None
         return cls(**parts)
 
 
@@ -233,18 +233,18 @@ def _part(file: Any, name: str) -> Part:
     return Part(**(fields | {"layout": str(fields["layout"])}))
 
 
-def identity(settings: DatasetSettings, files: Sequence[Path]) -> str:
-    """Hash of what decides a table: the files' content, the way that beats are cut, and the settings that are
-    not about how many are drawn."""
+def identity(settings: DatasetSettings, parts: Sequence[Sequence[Path]]) -> str:
+    """Hash of what decides a table: the content of the ``parts``' files, the way that beats are cut, and the
+    settings that are not about how many are drawn."""
     tree = msgspec.to_builtins(settings)
     decides = {key: value for key, value in tree.items() if not key.startswith("max_") and key != "make"}
     for key in ("data", "train", "test"):
         decides.pop(key, None)  # where the files lie, and how they were named, does not matter
     digest = hashlib.sha256(msgspec.json.encode([decides, fingerprint()], order="sorted"))
-    for path in files:
+    for i, path in ((i, path) for i, part in enumerate(parts) for path in part):
         try:
             with path.open("rb") as file:
-                digest.update(f"{path.name} ".encode())
+                digest.update(f"{i} {path.name} ".encode())
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from None

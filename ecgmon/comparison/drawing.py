@@ -73,7 +73,10 @@ def draw(
     if prevalence is not None:
         test = with_prevalence(table.test.label, test, prevalence, [seed, 0x7E57])
     test = _some(test, dataset.max_test, [seed, 0x5031])
-    for what, rows, label in (("validation", validation, table.train.label), ("test", test, table.test.label)):
+    for what, rows, label in (
+        ("validation", validation, table.train.label),
+        ("test", test, table.test.label),
+    ):
         for kind, there in (("normal", label[rows] == "N"), ("abnormal", label[rows] != "N")):
             if not there.any():
                 raise DataError(f"fold {fold}: there is no {kind} beat in the {what}; name other recordings")

@@ -1,4 +1,4 @@
-"""``compare --quick``: few beats, few epochs, one fit a row. Everything is run, and nothing is to be believed."""
+"""``compare --quick``: few beats, few epochs, one fit a row. All is run, and nothing is to be believed."""
 
 from __future__ import annotations
 

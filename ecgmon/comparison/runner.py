@@ -42,7 +42,7 @@ Pipe = connection.Connection
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a worker says of a cell: how long it took, s, its AUROC by the first reading, or what went wrong."""
+    """What a worker says of a cell: how long it took, s, its AUROC by the first reading, or the problem."""
 
     key: str
     seconds: float
@@ -134,11 +134,7 @@ def _hand_over(worker: _Worker, cell: Cell) -> None:
 def _news(pool: list[_Worker]) -> list[tuple[int, Done]]:
     """Wait until something happens; what became of cells, by index into ``pool``."""
     busy = [i for i, worker in enumerate(pool) if worker.key]
-    ready = set(
-        connection.wait(
-            [pool[i].pipe for i in busy] + [pool[i].process.sentinel for i in busy]  # type: ignore[operator]
-        )
-    )
+    ready = set(connection.wait([pool[i].pipe for i in busy] + [pool[i].process.sentinel for i in busy]))
     found = []
     for i in busy:
         worker = pool[i]

@@ -23,7 +23,7 @@ Tree = dict[str, Any]
 AnyMethod = MethodSettings | EcgmonSettings
 
 
-class ExperimentSettings(Settings, frozen=True):
+class ExperimentSettings(Settings, frozen=True, kw_only=True):
     """One table: the product of the axes of ``vary`` over ``base`` and, beside it, ``methods`` as they
     stand."""
 
@@ -51,7 +51,7 @@ class ExperimentSettings(Settings, frozen=True):
     """These four are the common ones unless named here."""
 
 
-class CompareSettings(Settings, frozen=True):
+class CompareSettings(Settings, frozen=True, kw_only=True):
     """A configuration of ``ecgmon compare``."""
 
     out: str = "runs/compare"

@@ -1,4 +1,4 @@
-"""Finished cells on disk: ``KEY.npz`` with the arrays, then ``KEY.json``, which says that the cell is finished.
+"""Finished cells on disk: ``KEY.npz`` with the arrays, then ``KEY.json``, which says that it is finished.
 
 Both appear whole or not at all, so that a run may be killed at any moment.
 """

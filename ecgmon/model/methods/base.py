@@ -1,6 +1,7 @@
 """What all methods have in common: they learn from windows of normal beats and score any window.
 
-A method sees one normalised window at a time (:func:`ecgmon.model.dataset.normalise`), no patient and no rhythm.
+A method sees one normalised window at a time (:func:`ecgmon.model.dataset.normalise`), no patient and no
+rhythm.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Reading(Settings, frozen=True):
     score: ScoreName = "squared-error"
     """Of an autoencoder; other methods have a score of their own."""
     augmentation: tuple[Variation, ...] = ()
-    """Applied to the window before it is scored; the score is the mean over ``draws`` and the window as it is."""
+    """Applied to the window before it is scored; the score is the mean over ``draws`` and the window as it
+    is."""
     draws: Annotated[int, Meta(ge=1, le=64, description="varied copies of each window")] = 4
 
 
@@ -51,7 +53,8 @@ class Method(Protocol):
     ``parameters``   how many numbers the fitted method consists of (a neighbour's method keeps its windows)
     """
 
-    history: History | None
+    @property
+    def history(self) -> History | None: ...
 
     @property
     def parameters(self) -> int: ...
