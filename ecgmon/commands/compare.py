@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ecgmon import __version__, config
+from ecgmon import __version__
 from ecgmon.commands.compare_data import prepared
 from ecgmon.commands.output import can_draw, writable_folder, write_whole
 from ecgmon.comparison import gather, store
@@ -26,7 +26,7 @@ from ecgmon.comparison.report.material import Experiment
 from ecgmon.comparison.report.page import GENERATOR, PAGE_FILE
 from ecgmon.comparison.results import CellResult
 from ecgmon.comparison.runner import run_cells
-from ecgmon.comparison.settings import CompareSettings
+from ecgmon.comparison.settings import CompareSettings, load
 from ecgmon.errors import DependencyError, UsageError
 from ecgmon.model.methods.build import build
 
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> CompareSettings:
-    settings = config.load(args.config, CompareSettings)
+    settings = load(args.config)
     if args.only is not None:
         names = [name.strip() for name in args.only.split(",")]
         unknown = [name for name in names if name not in settings.experiments]

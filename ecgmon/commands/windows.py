@@ -1,4 +1,4 @@
-"""``ecgmon windows``: beats of recordings as a CSV of windows with labels, like the public heartbeat files."""
+"""``ecgmon windows``: recordings' beats as a CSV of windows with labels, like the public heartbeat files."""
 
 from __future__ import annotations
 

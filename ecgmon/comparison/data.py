@@ -218,7 +218,7 @@ class Table:
     def load(cls, path: Path) -> Table:
         """Raises :class:`DataError` for a file that is not whole."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 parts = {name: _part(file, name) for name in ("train", "test")}
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise DataError(

@@ -39,7 +39,7 @@ class EcgmonSettings(Settings, frozen=True, tag_field="type", tag="ecgmon"):
     """It has one score, whatever its name."""
 
     def __post_init__(self) -> None:
-        if any(reading != Reading() for reading in self.readings.values()):
+        if any(r.augmentation or r.score != Reading().score for r in self.readings.values()):
             raise ValueError("readings: type ecgmon has one score of its own, and varies no windows")
         if self.bundle is not None and self.fit != FitSettings():
             raise ValueError("name a bundle, or what to fit, not both")

@@ -65,8 +65,10 @@ class Plan:
 
     def cells(self) -> dict[str, Cell]:
         """Every cell once, by key: the first fit of all rows, then the second, so that early on there is
-        something of everything."""
+        something of everything. In each turn type ecgmon is first: it takes longest, and the other workers
+        would wait for it at the end."""
         everything = [row.cells for rows in self.rows.values() for row in rows]
+        everything.sort(key=lambda cells: not isinstance(cells[0].method, EcgmonSettings))
         turns = itertools.zip_longest(*everything)
         return {cell.key: cell for turn in turns for cell in turn if cell is not None}
 

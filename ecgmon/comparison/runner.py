@@ -21,6 +21,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
+from tqdm import tqdm
+
 from ecgmon.comparison import store
 from ecgmon.comparison.cells import run_cell
 from ecgmon.comparison.plan import Cell
@@ -161,7 +163,8 @@ def _died(code: int | None) -> str:
 def _end(pool: list[_Worker]) -> None:
     for worker in pool:
         worker.pipe.close()
-        worker.process.terminate()
+        if worker.key:  # the others end by themselves
+            worker.process.terminate()
     deadline = time.monotonic() + GRACE
     for worker in pool:
         worker.process.join(max(0.0, deadline - time.monotonic()))
@@ -175,6 +178,7 @@ def _work(pipe: Pipe, out: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.ERROR)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own is shared between processes, and left behind by a killed one
     while True:
         try:
             cell: Cell = pipe.recv()

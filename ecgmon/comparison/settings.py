@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from ecgmon import config
 from ecgmon.comparison.data import DatasetSettings
 from ecgmon.comparison.drawing import DrawSettings
 from ecgmon.comparison.ecgmon_method import EcgmonSettings
@@ -69,3 +71,20 @@ class CompareSettings(Settings, frozen=True, kw_only=True):
     """Groups of the training patients: each validates once, and the others are learned from."""
     cross: bool = False
     """Every seed with every fold; false: the first with the first, the second with the second, and so on."""
+
+
+def load(path: Path) -> CompareSettings:
+    """Read a configuration; :class:`ConfigError` with file and key where it is wrong."""
+    return convert(config.load(path, dict[str, Any]), str(path))
+
+
+def convert(tree: Tree, where: str) -> CompareSettings:
+    """Plain data as settings. Each entry is looked at by itself first, so that an error names it."""
+    kinds: dict[str, Any] = {
+        "datasets": DatasetSettings, "experiments": ExperimentSettings, "thresholds": ThresholdSettings,
+    }  # fmt: skip
+    for part, kind in kinds.items():
+        entries = tree.get(part)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            config.convert(entry, kind, where=f"{where}: {part}.{name}")
+    return config.convert(tree, CompareSettings, where=where)

@@ -35,7 +35,7 @@ def load(folder: Path, key: str) -> tuple[CellResult, Arrays] | None:
     path = folder / f"{key}.json"
     try:
         result = msgspec.json.decode(path.read_bytes(), type=CellResult)
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+        with path.with_suffix(".npz").open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         if path.exists():
