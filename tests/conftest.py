@@ -40,8 +40,8 @@ def mitdb(data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of simulated recordings with annotations, one patient each: ``a`` to ``d`` of two
-    minutes, ``x`` and ``y`` of seven, of which the first five are for learning. About one beat in four is not normal."""
+    """A folder of simulated recordings with annotations, one patient each: ``a`` to ``d`` of two minutes,
+    ``x`` and ``y`` of seven, the first five for learning. About one beat in four is not normal."""
     from ecgmon.ecg.simulated_events import EventRates
     from ecgmon.ecg.simulator import simulate
 

@@ -18,6 +18,7 @@ from ecgmon.ecg.types import Samples
 from ecgmon.errors import BundleError, DataError
 from ecgmon.model import bundle as bundles
 from ecgmon.model.bundle import Bundle
+from ecgmon.model.calibration import CalibrationSettings
 from ecgmon.model.epochs import History
 from ecgmon.model.fitting import FitSettings, Fitted, Origin, Resume, fit_recordings
 from ecgmon.model.judge import Judge, Judged, judge_records
@@ -32,7 +33,8 @@ class EcgmonSettings(Settings, frozen=True, tag_field="type", tag="ecgmon"):
     or a finished one. Of a finished one the validation patients may have been learned from."""
 
     fit: FitSettings = FitSettings()
-    """As in configs/train.yaml. Its ``split``, ``layout`` and ``seed`` are the experiment's: one training."""
+    """As in configs/train.yaml. Its ``split``, ``layout`` and ``seed`` are the experiment's, one training; its
+    ``calibration`` has no effect here."""
     bundle: str | None = None
     """A bundle, or ``default``, instead of a training; it is scored once, on the first fold."""
     readings: dict[str, Reading] = msgspec.field(default_factory=lambda: {"score": Reading()})
@@ -132,6 +134,7 @@ def _trained(settings: EcgmonSettings, table: Table, drawn: Drawn, seed: int) ->
         layout=table.train.layout,
         seed=seed,
         training=msgspec.structs.replace(settings.fit.training, device="cpu"),
+        calibration=CalibrationSettings(learning_seconds=0.0),
         split=SplitSettings(folds=0, validation_patients=tuple(stopping), calibration_patients=(last,)),
     )
     with tempfile.TemporaryDirectory() as folder:

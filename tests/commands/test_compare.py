@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +69,11 @@ def cells(out: Path) -> dict[str, CellResult]:
     }
 
 
-def test_everything_is_run_measured_and_written(
-    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_everything_is_run_measured_and_written_and_a_cell_that_fails_is_one_line(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    many = {"type": "classical", "detector": {"type": "knn-mean", "neighbours": 1000}}
+    tree["experiments"]["networks"]["methods"]["too many"] = many
     tree["experiments"]["networks"]["methods"]["ours"] = {
         "type": "ecgmon",
         "fit": {
@@ -79,10 +83,14 @@ def test_everything_is_run_measured_and_written(
     }
     tree["seeds"] = [0]
     out = tmp_path / "out"
-    assert run(["compare", "--config", str(write(tree, tmp_path))]) == 0
+    assert run(["compare", "--config", str(write(tree, tmp_path))]) == 1
     said = capsys.readouterr().out
     assert "Networks" in said
-    assert "4 of 4 cells" in said
+    assert "4 of 5 cells" in said
+    failures = [message for message in caplog.messages if " failed: " in message]
+    assert len(failures) == 1
+    assert "networks: too many (seed 0, fold 0) failed: " in failures[0]
+    assert "too few for 1000 neighbours" in failures[0]
     found = cells(out)
     assert {cell.method["type"] for cell in found.values()} == {"autoencoder", "classical", "ecgmon"}
     tests = []
@@ -108,40 +116,32 @@ def test_everything_is_run_measured_and_written(
     assert tests[0] == tests[1] == tests[2] == tests[3]  # the same beats in the same order
     tree = json.loads((out / "compare.json").read_text())
     assert list(tree["experiments"]) == ["networks", "detectors"]
-    assert sorted(sum(tree["experiments"]["networks"]["cells"].values(), [])) == sorted(
-        key for key, cell in found.items() if "F1" in next(iter(cell.readings.values())).thresholds
-    )
+    assert list(tree["experiments"]["networks"]["cells"]) == ["base", "PCA", "too many", "ours"]
+    assert {row["variant"] for row in tree["experiments"]["networks"]["rows"]} == {"base", "PCA", "ours"}
+    assert list(tree["failed"]) == ["networks: too many (seed 0, fold 0)"]
     assert "<title>" in (out / "index.html").read_text()
 
 
-def test_what_is_finished_is_not_run_again_and_what_is_damaged_is(
-    tree: Tree, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config, out = write(tree, tmp_path), tmp_path / "out"
-    assert run(["compare", "--config", str(config), "--only", "networks"]) == 0
-    first = {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()}
-    assert len(first) == 8
-    key = next(iter(cells(out)))
-    (out / "cells" / f"{key}.json").write_text("{")
-    other = [path for path in first if path.suffix == ".npz" and path.stem != key][0]
-    other.write_bytes(other.read_bytes()[:100])
-    (out / "cells" / ".half.npz.123").write_bytes(b"half")
-    caplog.clear()
-    assert run(["compare", "--config", str(config)]) == 0
-    again = {path for path, at in first.items() if path.stat().st_mtime_ns != at}
-    assert {path.stem for path in again} == {key, other.stem}
-    assert len(list((out / "cells").iterdir())) == 12
-    damaged = [record for record in caplog.messages if "damaged" in record]
-    assert len(damaged) == 2
-    assert "6 cells, 2 of them finished before" in caplog.text
-    assert "6 of 6 cells" in capsys.readouterr().out
+Start = Callable[[Path], subprocess.Popen[str]]
 
 
-def _start(config: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "ecgmon.cli", "compare", "--config", str(config)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+@pytest.fixture
+def started() -> Iterator[Start]:
+    """Starts ``ecgmon compare``; what a failed test leaves running is ended."""
+    processes = []
+
+    def start(config: Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ecgmon.cli", "compare", "--config", str(config)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 def _children(pid: int) -> list[int]:
@@ -159,39 +159,87 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_goes_on_with_what_is_finished(
-    tree: Tree, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: signal.Signals
-) -> None:
-    long = {"epochs": 10_000, "patience": 10_000, "batch": 8}
-    tree["experiments"]["networks"]["vary"] = [{"long": long}]
-    tree["experiments"] = dict(reversed(tree["experiments"].items()))  # the long one last
-    tree["seeds"] = [0]
-    config, out = write(tree, tmp_path), tmp_path / "out"
-    with _start(config) as process:
-        deadline = time.monotonic() + 120
-        while not (out / "cells").exists() or len(list((out / "cells").glob("*.json"))) < 1:
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.05)
-        children = _children(process.pid)
-        os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
-        _, err = process.communicate(timeout=60)
-    if how == signal.SIGINT:
-        assert process.returncode == 130
-        assert "finished and kept: the same command goes on with the others" in err
-        assert "Traceback" not in err
-    deadline = time.monotonic() + 30
-    while any(_alive(pid) for pid in children):
+def _wait_until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+
+
+def _busy(process: subprocess.Popen[str], out: Path, since: set[Path]) -> int:
+    """Wait until a cell is finished that was not there; the process id of the worker, on the next one."""
+    _wait_until(lambda: bool(set((out / "cells").glob("*.json")) - since), process)
+    (worker,) = [
+        pid for pid in _children(process.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
+    ]
+    time.sleep(0.3)
+    return worker
+
+
+def test_what_is_finished_stays_whatever_happens(
+    tree: Tree, tmp_path: Path, caplog: pytest.LogCaptureFixture, started: Start
+) -> None:
+    """A worker is killed, the run is interrupted, the run is killed, files are damaged: each run adds a
+    finished cell, and then hangs on an endless one."""
+    caplog.set_level(logging.INFO)
+    out = tmp_path / "out"
+    endless = {"epochs": 10_000, "patience": 10_000, "batch": 2}
+    networks = tree["experiments"]["networks"] | {"methods": {}, "vary": [{"endless": endless}]}
+    detectors = tree["experiments"]["detectors"]
+    tree["experiments"] = {"detectors": detectors, "networks": networks}
+    tree["seeds"] = [0]
+
+    def start(rows: int) -> tuple[subprocess.Popen[str], int, set[Path]]:
+        since = set((out / "cells").glob("*.json"))
+        detectors["methods"] = {
+            f"PCA {kept}": {"type": "classical", "detector": {"type": "pca", "kept": kept}}
+            for kept in range(1, rows + 1)
+        }
+        process = started(write(tree, tmp_path))
+        return process, _busy(process, out, since), since
+
+    process, worker, _ = start(1)
+    os.kill(worker, signal.SIGKILL)
+    printed, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "networks: endless (seed 0, fold 0) failed: its process was killed by SIGKILL" in err
+    assert "1 of 2 cells" in printed
+
+    process, worker, since = start(2)
+    assert len(since) == 1
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: the workers get it too
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; 2 of 3 cells are finished and kept: the same command goes on" in err
+    assert "Traceback" not in err
+    assert not _alive(worker)
+
+    process, worker, since = start(3)
+    assert len(since) == 2
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while _alive(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
     before = {path: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
-    assert before
-    tree["experiments"]["networks"]["vary"] = [{"long": {}}]
-    caplog.clear()
+    first, second, third = before
+    assert set(cells(out)) == {path.stem for path in before}
+    first.write_text("{")
+    arrays = second.with_suffix(".npz")
+    arrays.write_bytes(arrays.read_bytes()[:100])
+    (out / "cells" / ".half.npz.123").write_bytes(b"half")
+    networks["vary"] = [{"short": {}}]
     assert run(["compare", "--config", str(write(tree, tmp_path))]) == 0
-    assert f"3 cells, {len(before)} of them finished before" in caplog.text
-    assert all(path.stat().st_mtime_ns == at for path, at in before.items())
+    assert "4 cells, 1 of them finished before" in caplog.text
+    damaged = [message for message in caplog.messages if "damaged, and run again" in message]
+    assert len(damaged) == 2
+    assert all("\n" not in message for message in damaged)
+    assert third.stat().st_mtime_ns == before[third]
+    assert first.stat().st_mtime_ns != before[first]
+    assert sorted(path.suffix for path in (out / "cells").iterdir()) == [".json"] * 4 + [".npz"] * 4
 
 
 def test_two_runs_do_not_share_a_folder(
@@ -205,49 +253,6 @@ def test_two_runs_do_not_share_a_folder(
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run(["compare", "--config", str(write(tree, tmp_path))]) == 2
     assert "another ecgmon compare is writing there" in capsys.readouterr().err
-
-
-def test_a_cell_that_fails_is_one_line_and_the_others_go_on(
-    tree: Tree, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    many = {"type": "classical", "detector": {"type": "knn-mean", "neighbours": 1000}}
-    tree["experiments"]["networks"]["methods"]["too many"] = many
-    tree["seeds"] = [0]
-    assert run(["compare", "--config", str(write(tree, tmp_path))]) == 1
-    failures = [message for message in caplog.messages if " failed: " in message]
-    assert len(failures) == 1
-    assert "networks: too many (seed 0, fold 0) failed: " in failures[0]
-    assert "too few for 1000 neighbours" in failures[0]
-    assert "3 of 4 cells" in capsys.readouterr().out
-    results = json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert list(results["failed"]) == ["networks: too many (seed 0, fold 0)"]
-
-
-def test_a_worker_that_is_killed_takes_only_its_cell(tree: Tree, tmp_path: Path) -> None:
-    tree["experiments"]["networks"]["vary"] = [
-        {"endless": {"epochs": 10_000, "patience": 10_000, "batch": 2}}
-    ]
-    tree["seeds"] = [0]
-    out = tmp_path / "out"
-    with _start(write(tree, tmp_path)) as process:
-        deadline = time.monotonic() + 120
-        while not (out / "data").exists() or not list((out / "data").glob("*.npz")):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        victim = None
-        while victim is None:
-            assert time.monotonic() < deadline
-            busy = [
-                pid for pid in _children(process.pid)
-                if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
-            ]  # fmt: skip
-            victim = busy[0] if busy else None
-        time.sleep(0.2)
-        os.kill(victim, signal.SIGKILL)
-        printed, err = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "networks: endless (seed 0, fold 0) failed: its process was killed by SIGKILL" in err
-    assert "2 of 3 cells" in printed
 
 
 def test_quick_runs_every_row_in_a_folder_of_its_own(

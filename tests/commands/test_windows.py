@@ -88,7 +88,7 @@ def test_a_model_can_be_trained_on_it(ward: Path, tmp_path: Path) -> None:
     ("words", "code", "message"),
     [
         (["--records", "nobody"], 2, "--records: record 'nobody' is not in"),
-        (["--lead", "V9"], 1, "a: lead 'V9'"),
+        (["--lead", "V9"], 1, "a: no lead 'V9'"),
         (["--out", "."], 2, ".: is a folder; --out names a file"),
     ],
 )
