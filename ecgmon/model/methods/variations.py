@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecgmon.ecg.types import WINDOW, Samples
+from ecgmon.model.dataset import CLIP
 from ecgmon.model.methods.base import Floats, Reading, Variation
 
 SHIFT = 10
@@ -67,8 +68,10 @@ def averaged(
 ) -> Floats:
     """Scores [n] of windows [n, 187]: the mean over ``reading.draws`` varied copies and the window itself.
 
-    Without variations, the plain score. A window's draws depend on its place in ``x``.
+    Without variations, the plain score. A window's draws depend on its place in ``x``. What lies beyond -8..8
+    is cut off first, as :func:`ecgmon.model.dataset.normalise` does.
     """
+    x = np.clip(x, -CLIP, CLIP)
     total = score(x)
     if not reading.augmentation:
         return total
