@@ -73,7 +73,7 @@ class DeepSvdd:
         self._span = torch.from_numpy(scaling.span.astype(np.float32))
         self.centre = self.embed(train).mean(axis=0)
         with reproducible(seed):
-            self._learn(settings, torch.from_numpy(train), seed)
+            self._learn(settings, torch.from_numpy(np.clip(train, -CLIP, CLIP)), seed)
 
     @property
     def parameters(self) -> int:
@@ -83,7 +83,10 @@ class DeepSvdd:
     def embed(self, x: Samples) -> Floats:
         """[n, 187] to scaled embeddings [n, latent]."""
         with torch.inference_mode(), one_thread():
-            parts = [self._embed(torch.from_numpy(x[i : i + CHUNK])).numpy() for i in range(0, len(x), CHUNK)]
+            parts = [
+                self._embed(torch.from_numpy(np.clip(x[i : i + CHUNK], -CLIP, CLIP))).numpy()
+                for i in range(0, len(x), CHUNK)
+            ]
         empty = np.empty((0, self.network.latent), np.float32)
         return np.concatenate([empty, *parts]).astype(np.float64)
 
@@ -93,7 +96,7 @@ class DeepSvdd:
         return squared
 
     def _embed(self, x: Tensor) -> Tensor:
-        mean, _ = self.network.encode(x.clamp(-CLIP, CLIP))
+        mean, _ = self.network.encode(x)
         return (mean - self._low) / self._span
 
     def _learn(self, settings: DeepSvddSettings, x: Tensor, seed: int) -> None:

@@ -10,7 +10,7 @@ The names are those of image augmentation, which the experiments took them from;
     flip        turned over in time, in polarity or in both
 
 Windows that all lie in 0..1 (layout ``kachuee``) stay there: gain and tilt are cut off at 0 and 1, and the
-opposite polarity of x is 1 - x.
+opposite polarity of x is 1 - x. Their zero padding is varied with the beat: tilted, or turned to the front.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def averaged(
     """
     x = np.clip(x, -CLIP, CLIP)
     total = score(x)
-    if not reading.augmentation:
+    if not (reading.augmentation and len(x)):
         return total
     generator = torch.Generator().manual_seed(seed)
     for _ in range(reading.draws):

@@ -170,7 +170,7 @@ def test_scores_are_finite_whatever_the_window(name: ScoreName, learning: Learni
     for augmentation in ((), get_args(Variation)):
         scored = method.score(x, Reading(score=name, augmentation=augmentation))
         assert np.isfinite(scored).all()
-    assert method.score(x[:0], Reading(score=name)).shape == (0,)
+        assert method.score(x[:0], Reading(score=name, augmentation=augmentation)).shape == (0,)
     assert method.restore(x[:0]).shape == (0, WINDOW)
 
 
@@ -208,6 +208,16 @@ def test_a_rate_that_is_too_high_is_one_line(learning: Learning) -> None:
     huge = Learning(1e19 * learning.train, learning.validation)
     with pytest.raises(EcgmonError, match=r"lower learning_rate \(now 1\)"):
         AutoencoderMethod(settings).fit(huge, 0)
+
+
+def test_windows_may_be_read_only(draw: Draw) -> None:
+    learning = Learning(draw(40, 0), draw(10, 1))
+    for x in (learning.train, learning.validation):
+        x.flags.writeable = False
+    before = learning.train.copy()
+    method = fitted(msgspec.structs.replace(SMALL, augmentation=get_args(Variation), noise=0.1), learning)
+    assert np.isfinite(method.score(learning.validation, Reading(augmentation=get_args(Variation)))).all()
+    assert np.array_equal(learning.train, before)
 
 
 def test_a_method_must_be_fitted_first(draw: Draw) -> None:
