@@ -79,9 +79,10 @@ class PeaksThreshold(_Sided, frozen=True, tag="peaks-over-threshold"):
     """The score that a generalised Pareto tail passes with probability ``rate`` (Siffer et al. 2017, in one
     batch; :mod:`ecgmon.model.extremes`).
 
-    Assumes that the tail beyond the highest ``tail`` of the scores is of one kind. A ``rate`` that lies
-    before the tail is counted, as in ``conformal``. Where the highest scores are one tie there is no tail,
-    and the threshold is just above them. Error: fewer than 40 scores.
+    Assumes that the highest ``tail`` of the scores are of one kind, and that they have no end: of those that
+    have one, fewer than ``rate`` are odd. A ``rate`` that lies before the tail is counted, as in
+    ``conformal``. Where the highest scores are one tie there is no tail, and the threshold is just above
+    them. Error: fewer than 40 scores.
     """
 
     rate: Rate = 0.001
@@ -177,14 +178,17 @@ def _mad(s: FloatArray, deviations: float) -> float:
 
 
 def _peaks(s: FloatArray, rate: float, tail_share: float) -> float:
-    tail = fit_survival(s, np.ones(s.size), tail_share).tail
+    span = float(s[-1] - s[0]) or 1.0
+    # In units of their range, what lies closer than 1e-12 is a tie: less is rounding errors.
+    scaled = np.round((s - s[0]) / span, 12)
+    tail = fit_survival(scaled, np.ones(s.size), tail_share).tail
     if tail is None:
         return _above_all_but(s, 0)
     if rate >= tail.share:
         return _conformal(s, rate)
     log_ratio = math.log(tail.share / rate)
     y = log_ratio if tail.shape < 1e-9 else math.expm1(tail.shape * log_ratio) / tail.shape
-    return max(tail.start + tail.scale * y, float(np.nextafter(tail.start, np.inf)))
+    return float(s[0] + span * (tail.start + tail.scale * y))
 
 
 def _f_beta(settings: FBetaThreshold, normal: FloatArray, odd: FloatArray) -> Threshold:
