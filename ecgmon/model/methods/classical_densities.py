@@ -52,8 +52,8 @@ class Mixture:
 
 
 class Parzen:
-    """A Gaussian at each training window. Not scikit-learn's ``KernelDensity``: it gives the same, but its tree
-    is of no use in 187 dimensions, and comparing all windows at once is nine times as fast."""
+    """A Gaussian at each training window. Not scikit-learn's ``KernelDensity``: it gives the same, but its
+    tree is of no use in 187 dimensions, and comparing all windows at once is nine times as fast."""
 
     def __init__(self, settings: ParzenSettings, x: Floats, seed: int) -> None:
         self._x = x

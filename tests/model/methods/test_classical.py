@@ -80,6 +80,15 @@ def test_same_windows_and_seed_give_the_same_scores(fitted: dict[str, ClassicalM
 
 
 @EACH
+def test_scores_are_averaged_over_variations(fitted: dict[str, ClassicalMethod], name: str) -> None:
+    made, reading = fitted[name], Reading(augmentation=("crop", "flip"), draws=2)
+    varied = made.score(NORMAL, reading, seed=1)
+    assert not np.array_equal(varied, made.score(NORMAL, READING))
+    np.testing.assert_array_equal(varied, made.score(NORMAL, reading, seed=1))
+    assert not np.array_equal(varied, made.score(NORMAL, reading, seed=2))
+
+
+@EACH
 def test_score_of_a_window_does_not_depend_on_the_others(
     fitted: dict[str, ClassicalMethod], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +264,11 @@ def test_settings_that_mean_nothing_are_refused(tree: dict[str, Any], words: str
 def test_too_few_windows_are_one_clear_error(name: str, n: int, more: dict[str, Any]) -> None:
     with pytest.raises(DataError):
         method(name, TRAIN[:n], **more)
+
+
+def test_what_scikit_learn_warns_of_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    method("kmeans", np.repeat(TRAIN[:2], 20, axis=0))  # four clusters
+    assert "distinct clusters" in caplog.text
 
 
 @pytest.mark.parametrize(
