@@ -162,8 +162,8 @@ def _need(rule: str, s: FloatArray, fewest: int) -> None:
 
 
 def _above_all_but(s: FloatArray, most: int) -> float:
-    """The lowest threshold that at most ``most`` < n of the ascending scores reach."""
-    return float(np.nextafter(s[s.size - 1 - most], np.inf))
+    """The lowest threshold that at most ``most`` of the ascending scores reach, and never all of them."""
+    return float(np.nextafter(s[max(s.size - 1 - most, 0)], np.inf))
 
 
 def _conformal(s: FloatArray, rate: float) -> float:
@@ -179,9 +179,8 @@ def _mad(s: FloatArray, deviations: float) -> float:
 
 def _peaks(s: FloatArray, rate: float, tail_share: float) -> float:
     span = float(s[-1] - s[0]) or 1.0
-    # In units of their range, what lies closer than 1e-12 is a tie: less is rounding errors.
-    scaled = np.round((s - s[0]) / span, 12)
-    tail = fit_survival(scaled, np.ones(s.size), tail_share).tail
+    # In units of their range: an excess next to the smallest float has no logarithm of its reciprocal.
+    tail = fit_survival((s - s[0]) / span, np.ones(s.size), tail_share).tail
     if tail is None:
         return _above_all_but(s, 0)
     if rate >= tail.share:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from ecgmon.config import convert
 from ecgmon.errors import ConfigError, DataError
-from ecgmon.model.extremes import FloatArray
+from ecgmon.model.extremes import FloatArray, fit_survival
 from ecgmon.model.thresholds import (
     ConformalThreshold,
     FBetaThreshold,
@@ -134,6 +134,25 @@ def test_peaks_over_threshold_does_not_mind_the_unit(size: float) -> None:
     assert choose(PeaksThreshold(), size * scores).high == pytest.approx(
         size * choose(PeaksThreshold(), scores).high, rel=1e-6
     )
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.01])
+@pytest.mark.parametrize("n", [60, 200, 1000])
+def test_peaks_over_threshold_is_where_the_curve_of_calibration_reaches_the_rate(n: int, rate: float) -> None:
+    scores = np.random.default_rng(8).gamma(2, size=n)
+    curve = fit_survival(scores, np.ones(n), 0.05)
+    assert curve.p_value([choose(PeaksThreshold(rate=rate, tail=0.05), scores).high])[0] == pytest.approx(
+        rate
+    )
+
+
+@pytest.mark.parametrize("kind", [QuantileThreshold, PeaksThreshold, ConformalThreshold])
+def test_two_sides_share_the_rate(
+    kind: type[QuantileThreshold] | type[PeaksThreshold] | type[ConformalThreshold],
+) -> None:
+    scores = np.random.default_rng(10).normal(size=1000)
+    both, one = choose(kind(rate=0.02, two_sided=True), scores), choose(kind(rate=0.01), scores)
+    assert both.high == one.high
 
 
 def test_peaks_over_threshold_counts_before_the_tail() -> None:
