@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from ecgmon.comparison.report.material import Variant
 from ecgmon.comparison.report.panels import WIDTH, plain
@@ -28,8 +28,8 @@ def restored_picture(name: str, variant: Variant) -> Picture | None:
     found = examples(variant.cells)
     if found is None:
         return None
-    lines = [(kind, chosen) for kind, side in (("normal", found.label == "N"), ("abnormal", found.label != "N"))
-             if len(chosen := np.flatnonzero(side)[:ABREAST])]  # fmt: skip
+    sides = {"normal": found.label == "N", "abnormal": found.label != "N"}
+    lines = [(kind, np.flatnonzero(side)[:ABREAST]) for kind, side in sides.items() if side.any()]
     low = float(min(found.x.min(), found.restored.min()))
     high = float(max(found.x.max(), found.restored.max()))
     reach = max(high - low, 1e-9)
@@ -78,7 +78,7 @@ def restored_picture(name: str, variant: Variant) -> Picture | None:
     return draw(name, SIZE, MARGINS, paint, alt=f"{variant.name}: original and restored windows: {said}")
 
 
-def _error(found: Examples, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
+def _error(found: Examples, chosen: NDArray[np.intp]) -> float:
     return float(np.sqrt(np.mean((found.x[chosen] - found.restored[chosen]) ** 2)))
 
 

@@ -36,8 +36,8 @@ _RECALL: Final = Column("accuracy_abnormal", "", "acc. abn. = recall", "rate", m
 
 
 def text(experiment: Experiment) -> str:
-    """Two blocks of at most 150 columns: how well each variant ranks and what it costs, then what each threshold
-    gives. Names that are too long are cut in the middle."""
+    """Two blocks of at most 150 columns: how well each variant ranks and what it costs, then what each
+    threshold gives. Names that are too long are cut in the middle."""
     found = rows(experiment)
     if not found:
         return f"{experiment.title}\nno finished cell{_failed(experiment)}"
@@ -50,8 +50,8 @@ def text(experiment: Experiment) -> str:
 
 
 def markdown(experiment: Experiment, keys: Sequence[str] = ()) -> str:
-    """A table with all columns, or those named by ``keys`` (of :data:`~ecgmon.comparison.report.figures.COLUMNS`,
-    and ``fits``)."""
+    """A table with all columns, or those named by ``keys``: of ``COLUMNS`` in
+    :mod:`ecgmon.comparison.report.figures`, and ``fits``."""
     found = rows(experiment)
     chosen = [column for column in _present(found, COLUMNS) if not keys or column.key in keys]
     fits, reference = not keys or "fits" in keys, _reference(experiment)
