@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ecgmon.comparison.report.figures import Figure as Value
-from ecgmon.comparison.report.figures import Row
+from ecgmon.comparison.report.figures import Row, figure
 from ecgmon.comparison.report.panels import WIDTH, plain
 from ecgmon.comparison.report.tables import shown
 from ecgmon.evaluation.report.style import Picture, colour, draw
@@ -33,7 +33,7 @@ def groups(reads: Sequence[Row]) -> dict[str, Bars]:
     Known by ``augmentation`` of the method's settings and of the reading's. A row that is varied in one way
     in training and in another in testing is called by both.
     """
-    bars: dict[str, Bars] = {}
+    fits: dict[str, dict[str, dict[str, dict[str, float | None]]]] = {}
     parts: dict[str, list[str]] = {}
     for row in reads:
         settings = row.cells[0].result.method
@@ -45,13 +45,16 @@ def groups(reads: Sequence[Row]) -> dict[str, Bars]:
         name[:] = [part for part in name if part in row.variant.axes]
         when = "both" if train and test else "train" if train else "test" if test else ""
         way = train if not test or train == test else test if not train else f"{train} / {test}"
-        bars.setdefault(key, {}).setdefault(way, {}).setdefault(when, row.figures["auroc"])
+        # Rows that are the same but for their names, as "none" may be, share their fits.
+        same = fits.setdefault(key, {}).setdefault(way, {}).setdefault(when, {})
+        same.update({cell.result.key: cell.result.readings[row.reading].auroc for cell in row.cells})
     titles: set[str] = set()
     return {
-        _title(titles, ", ".join(parts[key]) or _kind(key)): dict(
-            sorted(found.items(), key=lambda item: (item[0].count(" + "), item[0]))
-        )
-        for key, found in bars.items()
+        _title(titles, ", ".join(parts[key]) or _kind(key)): {
+            way: {when: figure(found[way][when].values()) for when in found[way]}
+            for way in sorted(found, key=lambda way: (way.count(" + "), way))
+        }
+        for key, found in fits.items()
     }
 
 
@@ -67,8 +70,8 @@ def augmentation_picture(name: str, reads: Sequence[Row]) -> Picture | None:
     height = 1.75
     size = (WIDTH, len(drawn) * (height + 0.55) + 0.55)
 
-    def paint(figure: Figure) -> None:
-        every = figure.subplots(len(drawn), 1, squeeze=False, gridspec_kw={"hspace": 0.55 / height}).ravel()
+    def paint(canvas: Figure) -> None:
+        every = canvas.subplots(len(drawn), 1, squeeze=False, gridspec_kw={"hspace": 0.55 / height}).ravel()
         for axes, (title, bars) in zip(every, drawn.items(), strict=True):
             _bars(axes, bars)
             axes.set_title(plain(title), fontsize=8.5)
@@ -77,7 +80,7 @@ def augmentation_picture(name: str, reads: Sequence[Row]) -> Picture | None:
             *(Patch(facecolor=colour(role), alpha=0.6, hatch=hatch, edgecolor=colour("paper"))
               for role, hatch in WHERE.values()),
         ]  # fmt: skip
-        figure.legend(
+        canvas.legend(
             legend, ["none (and the level line)", "in training", "in testing", "in both"],
             loc="lower center", ncols=4, borderaxespad=0.25, borderpad=0,
         )  # fmt: skip
@@ -133,9 +136,7 @@ def _bar(axes: Axes, x: float, value: Value, role: str, hatch: str) -> None:
         edgecolor=colour("paper"), linewidth=0,
     )  # fmt: skip
     if value.spread is not None:
-        axes.errorbar(
-            [x], [mean], yerr=[value.spread], fmt="none", ecolor=colour("ink"), elinewidth=0.9, capsize=2
-        )
+        axes.errorbar([x], [mean], yerr=[value.spread], fmt="none", ecolor=colour("ink"), elinewidth=0.9)
 
 
 def _without(settings: Any) -> Any:
