@@ -18,9 +18,8 @@ from ecgmon.comparison.report.latent import latent_picture
 from ecgmon.comparison.report.losses import losses_picture
 from ecgmon.comparison.report.material import Cell, Experiment, Kind
 from ecgmon.comparison.report.prose import PAGE, RESTORED, TABLE
-from ecgmon.comparison.report.restored import restored_picture
+from ecgmon.comparison.report.restored import restored_picture, restorers
 from ecgmon.comparison.report.roc import roc_picture
-from ecgmon.comparison.report.sampled import examples
 from ecgmon.comparison.report.sweep import sweep_picture
 from ecgmon.comparison.report.tables import html_table, shown
 from ecgmon.evaluation.report.assets import SCRIPT, STYLE_SHEET
@@ -35,7 +34,7 @@ PAGE_FILE: Final = "index.html"
 FOLDER: Final = "pictures"
 
 MOST_RESTORED: Final = 8
-"""Methods of an experiment whose restored windows are drawn."""
+"""Methods of an experiment whose restored windows are drawn, the first of the table."""
 
 STYLE: Final = """
 section.experiment figure{margin:.6rem 0 1.4rem}
@@ -136,7 +135,7 @@ def _drawn(what: str, experiment: str, found: Sequence[Row], names: set[str]) ->
     """The pictures of one kind, none where there is nothing to draw."""
     reads, those = read_rows(found), variants(found)
     if what == "restored":
-        some = [variant for variant in those if examples(variant.cells) is not None][:MOST_RESTORED]
+        some = restorers(those)[:MOST_RESTORED]
         every = [restored_picture(free_name(names, experiment, what, v.name), v) for v in some]
         return [picture for picture in every if picture is not None]
     name = free_name(names, experiment, what)

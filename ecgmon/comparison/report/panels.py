@@ -115,9 +115,9 @@ def grid(
     )
 
 
-def left_out(n: int, most: int) -> str:
-    """A sentence on what is not drawn; "" where all is."""
+def left_out(n: int, most: int, where: str = "in the table only") -> str:
+    """A sentence on what is not drawn and is ``where`` instead; "" where all is drawn."""
     if n <= most:
         return ""
     more = "one more is" if n == most + 1 else f"{n - most} more are"
-    return f" Drawn are the first {most} of the table; {more} in the table only."
+    return f" Drawn are the first {most} of the table; {more} {where}."

@@ -24,5 +24,6 @@ on how common abnormal windows are in the test set. A hyphen is a figure that is
 RESTORED: Final = """
 <p>Solid: the window as the method sees it. Dashed: what it restored. Shaded: the error, which the score is
 made of; RMS is its root mean square. Above windows of normal beats, below abnormal ones; all panels of a
-method have the same scale. A detector wants the lower error above and the higher one below.</p>
+method have the same scale. A detector wants the lower error above and the higher one below. Shown
+are the first methods of the table that restore windows, and of detectors on one autoencoder the first.</p>
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,16 @@ ABREAST: Final = 5
 
 SIZE: Final = (WIDTH, 2.95)
 MARGINS: Final = (0.75, 0.62, 0.1, 0.42)
+
+
+def restorers(variants: Iterable[Variant]) -> list[Variant]:
+    """The variants that restore windows; of those that restore the same ones alike, as detectors on one
+    autoencoder do, the first."""
+    found: dict[bytes, Variant] = {}
+    for variant in variants:
+        if (shown := examples(variant.cells)) is not None:
+            found.setdefault(shown.restored.tobytes(), variant)
+    return list(found.values())
 
 
 def restored_picture(name: str, variant: Variant) -> Picture | None:

@@ -76,6 +76,8 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
                     RATES, made.mean, color=series.colour, linestyle=series.dash, linewidth=1.4
                 )
             handles.append(line)
+        for _, _, made in drawn[MOST:]:
+            linear.plot(RATES[::3], made.mean[::3], color=colour("muted"), linewidth=0.5, alpha=0.5, zorder=1)
         linear.plot([0, 1], [0, 1], color=colour("muted"), linewidth=0.8, linestyle=(0, (1, 3)))
         log.plot(RATES, RATES, color=colour("muted"), linewidth=0.8, linestyle=(0, (1, 3)))
         linear.set(
@@ -104,7 +106,7 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
             "threshold; further to the upper left is better, the dotted line is chance. Lines are means "
             "over the fits at equal false positive rates, shades one standard deviation either way. Of "
             "large test sets the curve is "
-            "that of a sample, the AUROC that of all." + left_out(len(drawn), MOST)
+            "that of a sample, the AUROC that of all." + left_out(len(drawn), MOST, "thin on the left, without a name")
         ),
     )  # fmt: skip
 

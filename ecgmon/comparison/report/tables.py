@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -28,6 +29,9 @@ WIDTH: Final = 150
 """No line of the text is longer."""
 
 BEST: Final = "*"
+
+MOST_DECIMALS: Final = 6
+"""What would need more is written with an exponent."""
 
 SPREAD: Final = "mean \N{PLUS-MINUS SIGN} standard deviation over fits (seeds and patient folds)"
 
@@ -123,17 +127,18 @@ def shown(figure: Figure, kind: Shown) -> str:
     """Such as ``0.912±0.013``; no spread of one fit or of equal counts, a hyphen where there is nothing."""
     if figure.mean is None:
         return "-"
+    scale = max(abs(figure.mean), figure.spread or 0.0)
+    decimals = 3 if kind == "rate" else _decimals(scale)
+    mean = f"{figure.mean:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{figure.mean:.3g}"
     if figure.spread is None or (kind == "count" and not figure.spread):
-        return _number(figure.mean, kind)
-    return f"{_number(figure.mean, kind)}\N{PLUS-MINUS SIGN}{_number(figure.spread, kind)}"
+        return mean
+    spread = f"{figure.spread:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{figure.spread:.3g}"
+    return f"{mean}\N{PLUS-MINUS SIGN}{spread}"
 
 
-def _number(value: float, kind: Shown) -> str:
-    if kind == "rate":
-        return f"{value:.3f}"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"
+def _decimals(scale: float) -> int:
+    """Decimals that show three digits of ``scale``; none from 100 on."""
+    return 0 if scale == 0 else max(0, 2 - math.floor(math.log10(scale)))
 
 
 def _block(

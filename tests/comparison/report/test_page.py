@@ -116,9 +116,9 @@ def test_nothing_measured_at_all_is_still_a_page() -> None:
 
 def test_scores_of_one_value_or_one_class_are_drawn() -> None:
     one = variant("flat", 1.0, n=1, learned=False).cells[0]
-    flat = one.arrays | {"test_score_squared-error": np.zeros(400)}
-    alone = one.arrays | {"test_label": np.full(400, "N")}
-    wild = one.arrays | {"test_score_squared-error": np.where(np.arange(400) % 7, np.nan, np.inf)}
+    flat = {**one.arrays, "test_score_squared-error": np.zeros(400)}
+    alone = {**one.arrays, "test_label": np.full(400, "N")}
+    wild = {**one.arrays, "test_score_squared-error": np.where(np.arange(400) % 7, np.nan, np.inf)}
     for arrays, has_roc in ((flat, True), (alone, False), (wild, False)):
         names = {
             p.name for p in build([Experiment("m", "M", [Variant("v", [Cell(one.result, arrays)])])]).pictures

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ecgmon.comparison.report.augmentation import groups
+from ecgmon.comparison.report.confusion import confusion_picture
 from ecgmon.comparison.report.figures import read_rows, rows
 from ecgmon.comparison.report.material import Experiment, Variant
 from ecgmon.comparison.report.page import Report
 from ecgmon.comparison.report.panels import MOST
+from ecgmon.comparison.report.restored import restorers
 from ecgmon.comparison.report.roc import RATES, band, roc_picture
 from ecgmon.comparison.report.sampled import scores_of
 from ecgmon.comparison.report.sweep import sweep
@@ -41,12 +43,29 @@ def test_one_fit_has_a_curve_without_a_shade() -> None:
     assert drawn.spread is None
 
 
-def test_curves_that_could_not_be_told_apart_are_left_to_the_table() -> None:
+def test_curves_that_could_not_be_told_apart_have_no_name() -> None:
     cells = made.variant("v", 1.0, n=1, learned=False).cells
     picture = roc_picture("roc", rows(Experiment("m", "M", [Variant(f"v{i}", cells) for i in range(8)])))
     assert picture is not None
-    assert "Drawn are the first 6 of the table; 2 more are in the table only." in picture.caption
-    assert MOST > 6
+    assert (
+        "Drawn are the first 6 of the table; 2 more are thin on the left, without a name." in picture.caption
+    )
+
+
+def test_panels_that_are_too_many_are_left_to_the_table() -> None:
+    cells = made.variant("v", 1.0, n=1, learned=False).cells
+    found = rows(Experiment("m", "M", [Variant(f"v{i}", cells) for i in range(MOST + 1)]))
+    picture = confusion_picture("confusion", found)
+    assert picture is not None
+    assert f"v{MOST - 1}: right" in picture.alt
+    assert f"v{MOST}: right" not in picture.alt
+    assert f"Drawn are the first {MOST} of the table; one more is in the table only." in picture.caption
+
+
+def test_detectors_on_one_autoencoder_restore_once() -> None:
+    one, other = made.variant("svm", 1.0, n=1), made.variant("other", 1.2, n=1)
+    variants = [one, Variant("forest", one.cells), made.variant("lof", 1.0, n=1, learned=False), other]
+    assert [variant.name for variant in restorers(variants)] == ["svm", "other"]
 
 
 def test_matrices_and_distributions_say_their_shares(report: Report) -> None:

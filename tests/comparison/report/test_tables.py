@@ -54,7 +54,11 @@ def test_what_a_cell_leaves_undefined_is_left_out_of_the_mean() -> None:
     assert shown(figure([0.5]), "rate") == "0.500"
     assert shown(figure([None]), "rate") == "-"
     assert shown(figure([4321, 4321]), "count") == "4321"
-    assert shown(figure([0.00123, 0.00125]), "amount") == "0.00124±1.41e-05"
+    assert shown(figure([12000, 12100]), "count") == "12050±71"
+    assert shown(figure([10.0, 11.0]), "amount") == "10.5±0.7"
+    assert shown(figure([0.00123, 0.00125]), "amount") == "0.00124±0.00001"
+    assert shown(figure([1.23e-7]), "amount") == "1.23e-07"
+    assert shown(figure([0.0, 0.0]), "amount") == "0±0"
 
 
 def test_rows_are_sorted_by_auroc_those_of_a_sweep_by_its_steps() -> None:
