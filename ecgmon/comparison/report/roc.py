@@ -105,8 +105,8 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
             "Share of the abnormal test windows called odd against that of the normal ones, at every "
             "threshold; further to the upper left is better, the dotted line is chance. Lines are means "
             "over the fits at equal false positive rates, shades one standard deviation either way. Of "
-            "large test sets the curve is "
-            "that of a sample, the AUROC that of all." + left_out(len(drawn), MOST, "thin on the left, without a name")
+            "large test sets the curve is that of a sample, the AUROC that of all."
+            + left_out(len(drawn), MOST, "thin on the left, without a name")
         ),
     )  # fmt: skip
 
