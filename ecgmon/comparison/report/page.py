@@ -85,7 +85,7 @@ def build(
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta name="generator" content="{GENERATOR}"><title>{heading}</title>'
         f"<style>{properties()}{STYLE_SHEET}{STYLE}</style></head><body><main><h1>{heading}</h1>"
-        f"{_paragraphs(note)}{PAGE}{_contents(named)}{body}</main>"
+        f"{_paragraphs(note)}{PAGE}{TABLE}{_contents(named)}{body}</main>"
         f"<footer><p>ecgmon {__version__}. Not a medical device: it finds unusual beats, it does not "
         f"diagnose. Every picture is also a PNG file in the folder <code>{FOLDER}</code> beside this "
         "page.</p></footer>"
@@ -121,7 +121,7 @@ def _section(anchor: str, experiment: Experiment, pictures: list[Picture], names
     parts.append(_paragraphs(experiment.note))
     parts.append(f"<p>{html.escape(_origin(experiment))}</p>")
     if found:
-        parts += [html_table(experiment), TABLE]
+        parts.append(html_table(experiment))
     for what in DRAWN[experiment.kind] if found else ():
         for picture in _drawn(what, experiment.name, found, names):
             if what == "restored" and RESTORED not in parts:

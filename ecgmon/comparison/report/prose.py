@@ -1,4 +1,4 @@
-"""How to read each part of the page."""
+"""How to read the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ would.</p>
 """
 
 TABLE: Final = """
-<p class="note">Click a heading to sort. <em>AUROC</em>: how often an abnormal window scores above a normal
+<p class="note">Click a heading of a table to sort it. <em>AUROC</em>: how often an abnormal window scores above a normal
 one, without any threshold; <em>V</em> and <em>S</em>: of ventricular and of supraventricular beats alone.
 <em>mean of records</em>: the AUROC within each record, averaged. <em>validation</em>: on the patients by
 which choices are made. <em>acc. normals</em>: share of the normal windows not called odd;
