@@ -13,8 +13,8 @@ would.</p>
 """
 
 TABLE: Final = """
-<p class="note">Click a heading of a table to sort it. <em>AUROC</em>: how often an abnormal window scores above a normal
-one, without any threshold; <em>V</em> and <em>S</em>: of ventricular and of supraventricular beats alone.
+<p class="note">Click a heading of a table to sort it. <em>AUROC</em>: how often an abnormal window scores
+above a normal one, without any threshold; <em>V</em> and <em>S</em>: of ventricular and of supraventricular beats alone.
 <em>mean of records</em>: the AUROC within each record, averaged. <em>validation</em>: on the patients by
 which choices are made. <em>acc. normals</em>: share of the normal windows not called odd;
 <em>acc. abnormals</em>, which is the recall: share of all others called odd. Precision, F1 and F-beta depend
