@@ -39,7 +39,7 @@ def groups(reads: Sequence[Row]) -> dict[str, Bars]:
         settings = row.cells[0].result.method
         inner = settings.get("autoencoder")
         train = _ways(settings) or _ways(inner)
-        test = _ways(settings.get("readings", {}).get(row.reading))
+        test = _ways((settings.get("readings") or {}).get(row.reading))
         key = json.dumps(_without(settings), sort_keys=True, default=str) + _score(settings, row.reading)
         name = parts.setdefault(key, list(row.variant.axes))
         name[:] = [part for part in name if part in row.variant.axes]
@@ -154,7 +154,7 @@ def _ways(settings: Any) -> str:
 
 
 def _score(settings: Mapping[str, Any], reading: str) -> str:
-    found = settings.get("readings", {}).get(reading, {})
+    found = (settings.get("readings") or {}).get(reading, {})
     return str(found.get("score", "")) if isinstance(found, Mapping) else ""
 
 

@@ -7,14 +7,15 @@ from typing import Final
 PAGE: Final = """
 <p>Every method of this page learned from windows of normal beats only, unless its experiment says
 otherwise, and all methods of an experiment were scored on the same test windows. Figures are means over
-fits, that is over seeds and patient folds, plus or minus their standard deviation. The fits of one method
-share their test windows: the spread tells what another training would have given, not what other patients
+fits, that is over seeds and patient folds, plus or minus their standard deviation. The test patients are
+the same for every fit: the spread tells what another training would have given, not what other patients
 would.</p>
 """
 
 TABLE: Final = """
 <p class="note">Click a heading of a table to sort it. <em>AUROC</em>: how often an abnormal window scores
-above a normal one, without any threshold; <em>V</em> and <em>S</em>: of ventricular and of supraventricular beats alone.
+above a normal one, without any threshold; <em>V</em> and <em>S</em>: of ventricular and of
+supraventricular beats alone.
 <em>mean of records</em>: the AUROC within each record, averaged. <em>validation</em>: on the patients by
 which choices are made. <em>acc. normals</em>: share of the normal windows not called odd;
 <em>acc. abnormals</em>, which is the recall: share of all others called odd. Precision, F1 and F-beta depend
