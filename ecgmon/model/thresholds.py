@@ -79,9 +79,10 @@ class PeaksThreshold(_Sided, frozen=True, tag="peaks-over-threshold"):
     """The score that a generalised Pareto tail passes with probability ``rate`` (Siffer et al. 2017, in one
     batch; :mod:`ecgmon.model.extremes`).
 
-    Assumes that the tail beyond the highest ``tail`` of the scores is of one kind. A ``rate`` that lies
-    before the tail is counted, as in ``conformal``. Where the highest scores are one tie there is no tail,
-    and the threshold is just above them. Error: fewer than 40 scores.
+    Assumes that the highest ``tail`` of the scores are of one kind, and that they have no end: of those that
+    have one, fewer than ``rate`` are odd. A ``rate`` that lies before the tail is counted, as in
+    ``conformal``. Where the highest scores are one tie there is no tail, and the threshold is just above
+    them. Error: fewer than 40 scores.
     """
 
     rate: Rate = 0.001
@@ -161,8 +162,8 @@ def _need(rule: str, s: FloatArray, fewest: int) -> None:
 
 
 def _above_all_but(s: FloatArray, most: int) -> float:
-    """The lowest threshold that at most ``most`` < n of the ascending scores reach."""
-    return float(np.nextafter(s[s.size - 1 - most], np.inf))
+    """The lowest threshold that at most ``most`` of the ascending scores reach, and never all of them."""
+    return float(np.nextafter(s[max(s.size - 1 - most, 0)], np.inf))
 
 
 def _conformal(s: FloatArray, rate: float) -> float:
@@ -177,14 +178,16 @@ def _mad(s: FloatArray, deviations: float) -> float:
 
 
 def _peaks(s: FloatArray, rate: float, tail_share: float) -> float:
-    tail = fit_survival(s, np.ones(s.size), tail_share).tail
+    span = float(s[-1] - s[0]) or 1.0
+    # In units of their range: an excess next to the smallest float has no logarithm of its reciprocal.
+    tail = fit_survival((s - s[0]) / span, np.ones(s.size), tail_share).tail
     if tail is None:
         return _above_all_but(s, 0)
     if rate >= tail.share:
         return _conformal(s, rate)
     log_ratio = math.log(tail.share / rate)
     y = log_ratio if tail.shape < 1e-9 else math.expm1(tail.shape * log_ratio) / tail.shape
-    return max(tail.start + tail.scale * y, float(np.nextafter(tail.start, np.inf)))
+    return float(s[0] + span * (tail.start + tail.scale * y))
 
 
 def _f_beta(settings: FBetaThreshold, normal: FloatArray, odd: FloatArray) -> Threshold:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ecgmon.comparison.report.figures import Figure as Value
-from ecgmon.comparison.report.figures import Row
+from ecgmon.comparison.report.figures import Row, figure
 from ecgmon.comparison.report.panels import WIDTH, plain
 from ecgmon.comparison.report.tables import shown
 from ecgmon.evaluation.report.style import Picture, colour, draw
@@ -26,30 +27,35 @@ Bars = dict[str, dict[str, Value]]
 
 
 def groups(reads: Sequence[Row]) -> dict[str, Bars]:
-    """The rows by what they have in common besides the augmentation, named after their first variant.
+    """The rows by what they have in common besides the augmentation, named after what their
+    variants' names share.
 
-    Known by ``augmentation`` of the method's settings and of the reading's. A row that is varied in one way in
-    training and in another in testing is called by both.
+    Known by ``augmentation`` of the method's settings and of the reading's. A row that is varied in one way
+    in training and in another in testing is called by both.
     """
-    bars: dict[str, Bars] = {}
-    names: dict[str, str] = {}
+    fits: dict[str, dict[str, dict[str, dict[str, float | None]]]] = {}
+    parts: dict[str, list[str]] = {}
     for row in reads:
-        settings = _settings(row)
-        train, test = _ways(settings), _ways(settings.get("readings", {}).get(row.reading, {}))
-        common = {key: value for key, value in settings.items() if key not in {"augmentation", "readings"}}
-        key = json.dumps([common, _score(settings, row.reading)], sort_keys=True, default=str)
-        names.setdefault(key, _common_name(reads, row))
+        settings = row.cells[0].result.method
+        inner = settings.get("autoencoder")
+        train = _ways(settings) or _ways(inner)
+        test = _ways((settings.get("readings") or {}).get(row.reading))
+        key = json.dumps(_without(settings), sort_keys=True, default=str) + _score(settings, row.reading)
+        name = parts.setdefault(key, list(row.variant.axes))
+        name[:] = [part for part in name if part in row.variant.axes]
         when = "both" if train and test else "train" if train else "test" if test else ""
         way = train if not test or train == test else test if not train else f"{train} / {test}"
-        bars.setdefault(key, {}).setdefault(way, {})[when] = row.figures["auroc"]
-    titles: dict[str, Bars] = {}
-    for key, found in bars.items():
-        title, n = names[key], 1
-        while title in titles:
-            n += 1
-            title = f"{names[key]} ({n})"
-        titles[title] = found
-    return titles
+        # Rows that are the same but for their names, as "none" may be, share their fits.
+        same = fits.setdefault(key, {}).setdefault(way, {}).setdefault(when, {})
+        same.update({cell.result.key: cell.result.readings[row.reading].auroc for cell in row.cells})
+    titles: set[str] = set()
+    return {
+        _title(titles, ", ".join(parts[key]) or _kind(key)): {
+            way: {when: figure(found[way][when].values()) for when in found[way]}
+            for way in sorted(found, key=lambda way: (way.count(" + "), way))
+        }
+        for key, found in fits.items()
+    }
 
 
 def augmentation_picture(name: str, reads: Sequence[Row]) -> Picture | None:
@@ -64,8 +70,8 @@ def augmentation_picture(name: str, reads: Sequence[Row]) -> Picture | None:
     height = 1.75
     size = (WIDTH, len(drawn) * (height + 0.55) + 0.55)
 
-    def paint(figure: Figure) -> None:
-        every = figure.subplots(len(drawn), 1, squeeze=False, gridspec_kw={"hspace": 0.55 / height}).ravel()
+    def paint(canvas: Figure) -> None:
+        every = canvas.subplots(len(drawn), 1, squeeze=False, gridspec_kw={"hspace": 0.55 / height}).ravel()
         for axes, (title, bars) in zip(every, drawn.items(), strict=True):
             _bars(axes, bars)
             axes.set_title(plain(title), fontsize=8.5)
@@ -74,8 +80,8 @@ def augmentation_picture(name: str, reads: Sequence[Row]) -> Picture | None:
             *(Patch(facecolor=colour(role), alpha=0.6, hatch=hatch, edgecolor=colour("paper"))
               for role, hatch in WHERE.values()),
         ]  # fmt: skip
-        figure.legend(
-            legend, ["none (and the level line)", *(f"in {when}ing" if when != "both" else "in both" for when in WHERE)],
+        canvas.legend(
+            legend, ["none (and the level line)", "in training", "in testing", "in both"],
             loc="lower center", ncols=4, borderaxespad=0.25, borderpad=0,
         )  # fmt: skip
 
@@ -83,10 +89,11 @@ def augmentation_picture(name: str, reads: Sequence[Row]) -> Picture | None:
     return draw(
         name, size, (0.6, 0.62, 0.12, 0.3), paint, alt=f"Bars of the AUROC by augmentation: {said}",
         caption=(
-            "AUROC by kind of variation: of training windows (plain), of test windows, whose score is then the mean "
-            "over the varied copies (hatched), and of both (crossed). The level line and its shade are the same "
-            "method without any, with its standard deviation; whiskers are standard deviations over the fits. Bars "
-            "begin at 0.5, which is chance; a bar inside of the shade makes no difference that these fits could show."
+            "AUROC by kind of variation: of training windows (plain), of test windows, whose score is "
+            "then the mean over the varied copies (hatched), and of both (crossed). The level line and "
+            "its shade are the same method without any, with its standard deviation; whiskers are "
+            "standard deviations over the fits. Bars begin at 0.5, which is chance; a bar inside of the "
+            "shade makes no difference that these fits could show."
         ),
     )  # fmt: skip
 
@@ -129,13 +136,16 @@ def _bar(axes: Axes, x: float, value: Value, role: str, hatch: str) -> None:
         edgecolor=colour("paper"), linewidth=0,
     )  # fmt: skip
     if value.spread is not None:
-        axes.errorbar(
-            [x], [mean], yerr=[value.spread], fmt="none", ecolor=colour("ink"), elinewidth=0.9, capsize=2
-        )
+        axes.errorbar([x], [mean], yerr=[value.spread], fmt="none", ecolor=colour("ink"), elinewidth=0.9)
 
 
-def _settings(row: Row) -> Mapping[str, Any]:
-    return row.cells[0].result.method if row.cells else {}
+def _without(settings: Any) -> Any:
+    """The settings less all that is varied here."""
+    if not isinstance(settings, Mapping):
+        return settings
+    return {
+        key: _without(value) for key, value in settings.items() if key not in {"augmentation", "readings"}
+    }
 
 
 def _ways(settings: Any) -> str:
@@ -143,23 +153,28 @@ def _ways(settings: Any) -> str:
     return " + ".join(str(way) for way in found) if isinstance(found, list | tuple) else ""
 
 
-def _score(settings: Mapping[str, Any], reading: str) -> Any:
-    found = settings.get("readings", {}).get(reading, {})
-    return found.get("score") if isinstance(found, Mapping) else None
+def _score(settings: Mapping[str, Any], reading: str) -> str:
+    found = (settings.get("readings") or {}).get(reading, {})
+    return str(found.get("score", "")) if isinstance(found, Mapping) else ""
+
+
+def _kind(key: str) -> str:
+    """What the settings behind ``key`` call themselves, such as "autoencoder conv1d"."""
+    return " ".join(re.findall(r'"type": "([^"]*)"', key)) or "AUROC by augmentation"
+
+
+def _title(taken: set[str], wanted: str) -> str:
+    title, n = wanted, 1
+    while title in taken:
+        n += 1
+        title = f"{wanted} ({n})"
+    taken.add(title)
+    return title
 
 
 def _wrapped(way: str) -> str:
     parts = way.split(" + ")
     return way if len(parts) < 3 else f"{len(parts)} together"
-
-
-def _common_name(reads: Sequence[Row], row: Row) -> str:
-    """The parts of the variant's name that several variants of the experiment have; "all" where none is."""
-    counts: dict[str, int] = {}
-    for name in {read.variant.name: read.variant for read in reads}.values():
-        for part in dict.fromkeys(name.axes):
-            counts[part] = counts.get(part, 0) + 1
-    return ", ".join(part for part in row.variant.axes if counts[part] > 1) or "AUROC by augmentation"
 
 
 def _said(bars: Bars) -> str:

@@ -43,10 +43,10 @@ def confusion_picture(name: str, found: Sequence[Row]) -> Picture | None:
         x="called (across), annotated (down)",
         alt=f"Confusion matrices at the threshold: {said}",
         caption=(
-            "One matrix for each threshold: down, what the test windows are annotated as; across, what the threshold "
-            "calls them. Each line of a matrix adds up to 100 %; plus or minus is the standard deviation over fits, "
-            "below it the number of windows a fit. Darker is more; the diagonal from the upper left is "
-            "right, what lies beside it wrong."
+            "One matrix for each threshold: down, what the test windows are annotated as; across, what "
+            "the threshold calls them. Each line of a matrix adds up to 100 %; plus or minus is the "
+            "standard deviation over fits, below it the number of windows a fit. A stronger shade is more; "
+            "the diagonal from the upper left is right, what lies beside it wrong."
         ),
     )  # fmt: skip
 

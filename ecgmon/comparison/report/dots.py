@@ -39,8 +39,8 @@ def auroc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
     return _dots(
         name, reads, labels(reads, threshold=False), RANKS, "AUROC",
         "Area under the ROC curve by row of the table, as mean and standard deviation over the fits: all "
-        "abnormal windows against the normal ones (filled circle), and the classes V and S alone. 0.5 is chance; "
-        "whiskers that overlap mean that the order could be another with other patients.",
+        "abnormal windows against the normal ones (filled circle), and the classes V and S alone. 0.5 is "
+        "chance; whiskers that overlap mean that the order could be another with other patients.",
     )  # fmt: skip
 
 
@@ -48,9 +48,9 @@ def decisions_picture(name: str, found: Sequence[Row]) -> Picture | None:
     """F1, accuracy on normal and on abnormal windows, and precision of each row."""
     return _dots(
         name, found, labels(found), DECISIONS, "at the threshold",
-        "What each threshold gives, as mean and standard deviation over the fits. A threshold that is chosen well "
-        "on the validation patients holds its promise on the test patients; long whiskers mean that it depends "
-        "on which patients it was chosen by.",
+        "What each threshold gives, as mean and standard deviation over the fits. A threshold that is "
+        "chosen well on the validation patients holds its promise on the test patients; long whiskers "
+        "mean that it depends on which patients it was chosen by.",
     )  # fmt: skip
 
 
@@ -72,8 +72,9 @@ def _dots(
                     continue
                 first = series is SERIES[0]
                 axes.errorbar(
-                    [value.mean], [at], xerr=None if value.spread is None else [value.spread], fmt=series.mark,
-                    color=series.colour, markersize=5.5 if first else 4.5, elinewidth=1.4 if first else 0.9,
+                    [value.mean], [at], xerr=None if value.spread is None else [value.spread],
+                    fmt=series.mark, color=series.colour, markersize=5.5 if first else 4.5,
+                    elinewidth=1.4 if first else 0.9,
                     markerfacecolor=series.colour if first else colour("paper"), zorder=5 if first else 3,
                 )  # fmt: skip
         axes.set(

@@ -12,7 +12,7 @@ from ecgmon.comparison.report.material import Cell, Experiment, Variant
 from ecgmon.comparison.results import AtThreshold, ReadingResult
 
 Shown = Literal["rate", "amount", "count"]
-"""rate: 0..1, three decimals; amount: three digits; count: three digits, from 100 on whole."""
+"""rate: 0..1, three decimals; amount and count: three digits, from 100 on whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from ecgmon.comparison.report.material import Variant
 from ecgmon.comparison.report.panels import MOST, grid
@@ -58,17 +59,19 @@ def latent_picture(name: str, variants: Sequence[Variant]) -> Picture | None:
         name, panels, [variant.name for variant, _ in panels], paint, height=1.9, legend=legend,
         alt=f"Scatter plots of the latent space in two dimensions: {said}",
         caption=(
-            "Test windows in the latent space of one fit, on its first two principal components, marked by class, "
-            f"at most {DRAWN} of each; the outermost three in a thousand may lie outside of the frame. Axes have "
-            "no unit. Abnormal windows that lie apart from the normal ones can be told by where they lie; windows "
-            "amid the normal ones only by how badly they are restored."
+            "Test windows in the latent space of one fit, on its first two principal components, marked "
+            f"by class, at most {DRAWN} of each; the outermost three in a thousand may lie outside of the "
+            "frame. Axes have no unit. Abnormal windows that lie apart from the normal ones can be told "
+            "by where they lie; windows amid the normal ones only by how badly they are restored."
         ),
     )  # fmt: skip
 
 
-def _of(points: Points, kind: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    side = points.label == kind
-    return side | ~np.isin(points.label, list(MARKS)) if kind == REST else side
+def _of(points: Points, kind: str) -> NDArray[np.bool_]:
+    side: NDArray[np.bool_] = points.label == kind
+    if kind == REST:
+        side |= ~np.isin(points.label, list(MARKS))
+    return side
 
 
 def _said(variant: Variant, points: Points) -> str:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ecgmon.comparison.report.material import Variant
 from ecgmon.comparison.report.panels import MOST, grid
 from ecgmon.evaluation.report.style import Picture, colour
 
-KINDS = {"train": ("restored", "-"), "validation": ("error", (0, (4, 1.5)))}
+KINDS: Final[dict[str, tuple[str, Any]]] = {
+    "train": ("restored", "-"),
+    "validation": ("error", (0, (4, 1.5))),
+}
 """Losses to their colour and dashes."""
 
-STEEP = 8.0
+STEEP: Final = 8.0
 """From such a ratio of the highest loss to the lowest on, the axis is logarithmic."""
 
 
@@ -35,8 +39,8 @@ def losses_picture(name: str, variants: Sequence[Variant]) -> Picture | None:
                 curve = losses.get(kind, [])
                 values += curve
                 axes.plot(
-                    range(1, len(curve) + 1), curve, color=colour(role), linestyle=dash, linewidth=1.0, alpha=0.8,
-                    marker="." if len(curve) == 1 else None,
+                    range(1, len(curve) + 1), curve, color=colour(role), linestyle=dash, linewidth=1.0,
+                    alpha=0.8, marker="." if len(curve) == 1 else None,
                 )  # fmt: skip
             kept, of_validation = cell.result.best_epoch, losses.get("validation", [])
             if 1 <= kept <= len(of_validation):
@@ -48,6 +52,9 @@ def losses_picture(name: str, variants: Sequence[Variant]) -> Picture | None:
         finite = finite[np.isfinite(finite)]
         if len(finite) and finite.min() > 0 and finite.max() / finite.min() > STEEP:
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.grid(visible=True)
 
@@ -60,13 +67,15 @@ def losses_picture(name: str, variants: Sequence[Variant]) -> Picture | None:
         markeredgecolor=colour("error"),
     )  # fmt: skip
     return grid(
-        name, learned, [variant.name for variant in learned], paint, left=0.5, x="epoch",
+        name, learned, [variant.name for variant in learned], paint, left=0.5,
+        stretch=True, x="epoch",
         legend=[*handles, (ring, "epoch that was kept")],
         alt=f"Loss by epoch, validation loss at the first epoch and at the one kept: {said}",
         caption=(
-            "Loss by epoch, one line for each fit: on the windows learned from (solid) and on the normal windows of "
-            "the patients held out (dashed). The ring is the epoch that was kept. Panels have scales of their "
-            "own, and losses of different kinds are not comparable: a lower curve is not a better detector."
+            "Loss by epoch, one line for each fit: on the windows learned from (solid) and on the normal "
+            "windows of the patients held out (dashed). The ring is the epoch that was kept. Panels have "
+            "scales of their own, and losses of different kinds are not comparable: a lower curve is not "
+            "a better detector."
         ),
     )  # fmt: skip
 

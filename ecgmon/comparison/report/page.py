@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,7 @@ from ecgmon.comparison.report.latent import latent_picture
 from ecgmon.comparison.report.losses import losses_picture
 from ecgmon.comparison.report.material import Cell, Experiment, Kind
 from ecgmon.comparison.report.prose import PAGE, RESTORED, TABLE
-from ecgmon.comparison.report.restored import restored_picture
+from ecgmon.comparison.report.restored import restored_picture, restorers
 from ecgmon.comparison.report.roc import roc_picture
 from ecgmon.comparison.report.sweep import sweep_picture
 from ecgmon.comparison.report.tables import html_table, shown
@@ -33,7 +34,7 @@ PAGE_FILE: Final = "index.html"
 FOLDER: Final = "pictures"
 
 MOST_RESTORED: Final = 8
-"""Methods of an experiment whose restored windows are drawn."""
+"""Methods of an experiment whose restored windows are drawn, the first of the table."""
 
 STYLE: Final = """
 section.experiment figure{margin:.6rem 0 1.4rem}
@@ -75,17 +76,19 @@ def build(
     """
     pictures: list[Picture] = []
     anchors: set[str] = set()
+    names: set[str] = set()
     named = [(free_name(anchors, "experiment", experiment.name), experiment) for experiment in experiments]
-    body = "".join(_section(anchor, experiment, pictures) for anchor, experiment in named)
+    body = "".join(_section(anchor, experiment, pictures, names) for anchor, experiment in named)
     heading = html.escape(" ".join(title.split()))
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta name="generator" content="{GENERATOR}"><title>{heading}</title>'
         f"<style>{properties()}{STYLE_SHEET}{STYLE}</style></head><body><main><h1>{heading}</h1>"
-        f"{_paragraphs(note)}{PAGE}{_contents(named)}{body}</main>"
-        f"<footer><p>ecgmon {__version__}. Not a medical device: it finds unusual beats, it does not diagnose. Every "
-        f"picture is also a PNG file in the folder <code>{FOLDER}</code> beside this page.</p></footer>"
+        f"{_paragraphs(note)}{PAGE}{TABLE}{_contents(named)}{body}</main>"
+        f"<footer><p>ecgmon {__version__}. Not a medical device: it finds unusual beats, it does not "
+        f"diagnose. Every picture is also a PNG file in the folder <code>{FOLDER}</code> beside this "
+        "page.</p></footer>"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
     return Report(page, pictures)
@@ -93,33 +96,34 @@ def build(
 
 def _contents(named: Iterable[tuple[str, Experiment]]) -> str:
     items = "".join(
-        f'<li><a href="#{anchor}">{html.escape(experiment.title)}</a> <small>{html.escape(_winner(experiment))}</small>'
-        "</li>"
+        f'<li><a href="#{anchor}">{html.escape(experiment.title)}</a> '
+        f"<small>{html.escape(_winner(experiment))}</small></li>"
         for anchor, experiment in named
     )
-    return f'<nav aria-label="Contents"><h2>Contents, with the best AUROC</h2><ol class="contents">{items}</ol></nav>'
+    return (
+        '<nav aria-label="Contents"><h2>Contents, with the best AUROC</h2>'
+        f'<ol class="contents">{items}</ol></nav>'
+    )
 
 
 def _winner(experiment: Experiment) -> str:
     reads = read_rows(rows(experiment))
-    ranked = [(row.auroc, -i, label) for i, (row, label) in enumerate(zip(reads, labels(reads, threshold=False), strict=True))
-              if row.auroc is not None]  # fmt: skip
-    if not ranked:
+    if not reads:
         return "nothing to rank"
-    _, i, label = max(ranked)
-    return f"{label}: {shown(reads[-i].figures['auroc'], 'rate')}"
+    top = max(range(len(reads)), key=lambda i: (-math.inf if (at := reads[i].auroc) is None else at, -i))
+    return f"{labels(reads, threshold=False)[top]}: {shown(reads[top].figures['auroc'], 'rate')}"
 
 
-def _section(anchor: str, experiment: Experiment, pictures: list[Picture]) -> str:
+def _section(anchor: str, experiment: Experiment, pictures: list[Picture], names: set[str]) -> str:
+    """The section of one experiment; what is drawn is added to ``pictures``, and its file to ``names``."""
     found = rows(experiment)
     parts = [f'<section class="experiment"><h2 id="{anchor}">{html.escape(experiment.title)}</h2>']
     parts.append(_paragraphs(experiment.note))
     parts.append(f"<p>{html.escape(_origin(experiment))}</p>")
     if found:
-        parts += [html_table(experiment), TABLE]
-    names = {picture.name for picture in pictures}
+        parts.append(html_table(experiment))
     for what in DRAWN[experiment.kind] if found else ():
-        for picture in _drawn(what, free_name(names, anchor.removeprefix("experiment-"), what), found):
+        for picture in _drawn(what, experiment.name, found, names):
             if what == "restored" and RESTORED not in parts:
                 parts.append(RESTORED)
             pictures.append(picture)
@@ -127,12 +131,14 @@ def _section(anchor: str, experiment: Experiment, pictures: list[Picture]) -> st
     return "".join([*parts, "</section>"])
 
 
-def _drawn(what: str, name: str, found: Sequence[Row]) -> list[Picture]:
+def _drawn(what: str, experiment: str, found: Sequence[Row], names: set[str]) -> list[Picture]:
     """The pictures of one kind, none where there is nothing to draw."""
     reads, those = read_rows(found), variants(found)
     if what == "restored":
-        every = (restored_picture(f"{name}-{i}", variant) for i, variant in enumerate(those, 1))
-        return [picture for picture in every if picture is not None][:MOST_RESTORED]
+        some = restorers(those)[:MOST_RESTORED]
+        every = [restored_picture(free_name(names, experiment, what, v.name), v) for v in some]
+        return [picture for picture in every if picture is not None]
+    name = free_name(names, experiment, what)
     made = {
         "auroc": lambda: auroc_picture(name, reads),
         "roc": lambda: roc_picture(name, reads),
@@ -159,7 +165,8 @@ def _origin(experiment: Experiment) -> str:
     n_train = sorted({cell.result.n_train for cell in cells})
     learned = f"{n_train[0]}" if len(n_train) == 1 else f"{n_train[0]} to {n_train[-1]}"
     return (
-        f"{len(cells)} fits of {len(experiment.variants)} variants, trained for {_time(seconds)} in all; each learned "
+        f"{len(cells)} fits of {len(experiment.variants)} variants, trained for {_time(seconds)} in all; "
+        "each learned "
         f"from {learned} windows." + (f" Test windows by class: {windows}." if windows else "") + failed
     )
 

@@ -20,6 +20,10 @@ MOST: Final = 16
 """Panels of a picture; the variants behind these are in the table only."""
 
 _TITLE_WIDTH: Final = 33
+
+_LEGEND_WIDTH: Final = 120
+"""Letters that fit into one line."""
+
 _LEFT, _RIGHT, _GAP, _BETWEEN = 0.3, 0.12, 0.3, 0.62
 
 Panel = TypeVar("Panel")
@@ -65,41 +69,45 @@ def grid(
     legend: Sequence[tuple[Any, str]] = (),
     height: float = 1.45,
     left: float = _LEFT,
-    square: bool = False,
+    stretch: bool = False,
     x: str = "",
 ) -> Picture:
-    """The first 16 of ``panels``, four abreast; ``caption`` is added what was left out.
+    """The first 16 of ``panels``, four abreast; to ``caption`` is added what was left out.
 
-    height    of a panel, inches
-    legend    what lines are called, at the foot
-    x         what all x axes mean, at the foot
+    height     of a panel, inches
+    left       room for what stands left of a panel, inches
+    stretch    fewer than four panels take the whole width
+    legend     what marks and lines are called, at the foot
+    x          what all x axes mean, at the foot
     """
     some = panels[:MOST]
-    down = -(-len(some) // ACROSS)
-    foot = 0.34 + 0.22 * bool(x) + 0.26 * bool(legend)
+    across = min(ACROSS, len(some)) if stretch else ACROSS
+    down = -(-len(some) // across)
+    lines = 1 + (sum(len(text) + 5 for _, text in legend) > _LEGEND_WIDTH) if legend else 0
+    foot = 0.34 + 0.22 * bool(x) + 0.2 * lines + 0.06 * bool(legend)
     top = 0.36
     size = (WIDTH, down * height + (down - 1) * _BETWEEN + foot + top)
-    width = (WIDTH - left - _RIGHT - (ACROSS - 1) * (_GAP + left - _LEFT)) / ACROSS
+    gap = _GAP + left - _LEFT
+    width = (WIDTH - left - _RIGHT - (across - 1) * gap) / across
+    used = min(across, len(some))
+    middle = (left + (used * width + (used - 1) * gap) / 2) / WIDTH
 
     def fill(figure: Figure) -> None:
         every = figure.subplots(
-            down, ACROSS, squeeze=False,
-            gridspec_kw={"hspace": _BETWEEN / height, "wspace": (_GAP + left - _LEFT) / width},
-        ).ravel()  # fmt: skip
+            down, across, squeeze=False, gridspec_kw={"hspace": _BETWEEN / height, "wspace": gap / width}
+        ).ravel()
         for axes, panel, title in zip(every, some, titles, strict=False):
             axes.tick_params(labelsize=7, length=2.5)
             paint(axes, panel)
-            if square:
-                axes.set_box_aspect(1)
             titled(axes, title)
         for axes in every[len(some) :]:
             axes.set_axis_off()
         if x:
-            figure.text(0.5, (0.08 + 0.26 * bool(legend)) / size[1], x, ha="center", fontsize=8)
+            figure.text(middle, (0.1 + 0.2 * lines) / size[1], x, ha="center", fontsize=8)
         if legend:
             figure.legend(
                 [handle for handle, _ in legend], [label for _, label in legend], loc="lower center",
-                bbox_to_anchor=(0.5, 0.0), ncols=len(legend), borderaxespad=0.25, borderpad=0,
+                bbox_to_anchor=(middle, 0.0), ncols=-(-len(legend) // lines), borderaxespad=0.25, borderpad=0,
             )  # fmt: skip
 
     return draw(
@@ -107,9 +115,9 @@ def grid(
     )
 
 
-def left_out(n: int, most: int) -> str:
-    """A sentence on what is not drawn; "" where all is."""
+def left_out(n: int, most: int, where: str = "in the table only") -> str:
+    """A sentence on what is not drawn and is ``where`` instead; "" where all is drawn."""
     if n <= most:
         return ""
     more = "one more is" if n == most + 1 else f"{n - most} more are"
-    return f" Drawn are the first {most} of the table; {more} in the table only."
+    return f" Drawn are the first {most} of the table; {more} {where}."

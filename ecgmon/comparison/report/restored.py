@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from ecgmon.comparison.report.material import Variant
 from ecgmon.comparison.report.panels import WIDTH, plain
@@ -23,13 +24,23 @@ SIZE: Final = (WIDTH, 2.95)
 MARGINS: Final = (0.75, 0.62, 0.1, 0.42)
 
 
+def restorers(variants: Iterable[Variant]) -> list[Variant]:
+    """The variants that restore windows; of those that restore the same ones alike, as detectors on one
+    autoencoder do, the first."""
+    found: dict[bytes, Variant] = {}
+    for variant in variants:
+        if (shown := examples(variant.cells)) is not None:
+            found.setdefault(shown.restored.tobytes(), variant)
+    return list(found.values())
+
+
 def restored_picture(name: str, variant: Variant) -> Picture | None:
     """Normal windows above, abnormal ones below; None of a method that restores nothing."""
     found = examples(variant.cells)
     if found is None:
         return None
-    lines = [(kind, chosen) for kind, side in (("normal", found.label == "N"), ("abnormal", found.label != "N"))
-             if len(chosen := np.flatnonzero(side)[:ABREAST])]  # fmt: skip
+    sides = {"normal": found.label == "N", "abnormal": found.label != "N"}
+    lines = [(kind, np.flatnonzero(side)[:ABREAST]) for kind, side in sides.items() if side.any()]
     low = float(min(found.x.min(), found.restored.min()))
     high = float(max(found.x.max(), found.restored.max()))
     reach = max(high - low, 1e-9)
@@ -78,7 +89,7 @@ def restored_picture(name: str, variant: Variant) -> Picture | None:
     return draw(name, SIZE, MARGINS, paint, alt=f"{variant.name}: original and restored windows: {said}")
 
 
-def _error(found: Examples, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
+def _error(found: Examples, chosen: NDArray[np.intp]) -> float:
     return float(np.sqrt(np.mean((found.x[chosen] - found.restored[chosen]) ** 2)))
 
 

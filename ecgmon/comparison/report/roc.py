@@ -76,6 +76,8 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
                     RATES, made.mean, color=series.colour, linestyle=series.dash, linewidth=1.4
                 )
             handles.append(line)
+        for _, _, made in drawn[MOST:]:
+            linear.plot(RATES[::3], made.mean[::3], color=colour("muted"), linewidth=0.5, alpha=0.5, zorder=1)
         linear.plot([0, 1], [0, 1], color=colour("muted"), linewidth=0.8, linestyle=(0, (1, 3)))
         log.plot(RATES, RATES, color=colour("muted"), linewidth=0.8, linestyle=(0, (1, 3)))
         linear.set(
@@ -83,15 +85,16 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
             xlim=(-0.01, 1.01), ylim=(-0.01, 1.02),
         )  # fmt: skip
         log.set(
-            title="the same at few false flags", xlabel="false positive rate (log)", xscale="log", xlim=(LEAST, 1.0),
-            ylim=(-0.01, 1.02),
+            title="the same at few false flags", xlabel="false positive rate (log)", xscale="log",
+            xlim=(LEAST, 1.0), ylim=(-0.01, 1.02),
         )  # fmt: skip
         for axes in (linear, log):
             axes.grid(visible=True)
         figure.legend(
             handles, [plain(_short(f"{_auroc(row)}  {label}")) for row, label, _ in some], loc="lower left",
             bbox_to_anchor=(0.5 / WIDTH, 0.0), ncols=2, borderaxespad=0.3, borderpad=0, columnspacing=2.5,
-            handlelength=3.2, title="AUROC of all test windows", alignment="left", fontsize=7.5, title_fontsize=7.5,
+            handlelength=3.2, title="AUROC of all test windows", alignment="left", fontsize=7.5,
+            title_fontsize=7.5,
         )  # fmt: skip
 
     said = ", ".join(f"{label} {_auroc(row)}" for row, label, _ in some)
@@ -99,10 +102,11 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
         name, (WIDTH, 3.9 + foot), (0.5, foot + 0.2, 0.15, 0.3), paint,
         alt=f"ROC curves, with the area under each: {said}",
         caption=(
-            "Share of the abnormal test windows called odd against that of the normal ones, at every threshold; "
-            "further to the upper left is better, the dotted line is chance. Lines are means over the fits at equal "
-            "false positive rates, shades one standard deviation either way. Of large test sets the curve is "
-            "that of a sample, the AUROC that of all." + left_out(len(drawn), MOST)
+            "Share of the abnormal test windows called odd against that of the normal ones, at every "
+            "threshold; further to the upper left is better, the dotted line is chance. Lines are means "
+            "over the fits at equal false positive rates, shades one standard deviation either way. Of "
+            "large test sets the curve is that of a sample, the AUROC that of all."
+            + left_out(len(drawn), MOST, "thin on the left, without a name")
         ),
     )  # fmt: skip
 
@@ -110,7 +114,8 @@ def roc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
 def _at(false: Floats, true: Floats) -> Floats:
     """The curve at :data:`RATES`: at a step, its upper end."""
     last = np.append(false[1:] > false[:-1], True)
-    return np.interp(RATES, false[last], true[last])
+    found: Floats = np.interp(RATES, false[last], true[last])
+    return found
 
 
 def _auroc(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ecgmon.comparison.report.figures import Figure as Value
 from ecgmon.comparison.report.figures import Row
-from ecgmon.comparison.report.panels import SERIES, WIDTH, left_out, plain
+from ecgmon.comparison.report.panels import SERIES, WIDTH, Series, left_out, plain
 from ecgmon.comparison.report.tables import shown
 from ecgmon.evaluation.report.style import Picture, colour, draw
 
@@ -93,16 +93,18 @@ def sweep_picture(name: str, found: Sequence[Row]) -> Picture | None:
     size = (WIDTH, 2.1 + foot + 0.3)
     said = "; ".join(_said(line, swept, drawn) for line in some)
     return draw(
-        name, size, (0.45, foot, 0.15, 0.3), paint, alt=f"Lines along the sweep of {swept.what or name}: {said}",
+        name, size, (0.45, foot, 0.15, 0.3), paint,
+        alt=f"Lines along the sweep of {swept.what or name}: {said}",
         caption=(
-            "Mean over the fits at each step; shades and whiskers are one standard deviation either way. Where the "
-            "shade is wider than the line is high, the step makes no difference that these fits could show."
+            "Mean over the fits at each step; shades and whiskers are one standard deviation either way. "
+            "Where the shade is wider than the line is high, the step makes no difference that these fits "
+            "could show."
             + left_out(len(swept.lines), MOST)
         ),
     )  # fmt: skip
 
 
-def _line(axes: Axes, line: Line, key: str, series: tuple[str, object, str]) -> object:
+def _line(axes: Axes, line: Line, key: str, series: Series) -> Any:
     hue, dash, mark = series
     points = [(x, value) for x, row in zip(line.x, line.rows, strict=True)
               if (value := row.figures[key]).mean is not None]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -29,6 +30,9 @@ WIDTH: Final = 150
 
 BEST: Final = "*"
 
+MOST_DECIMALS: Final = 6
+"""What would need more is written with an exponent."""
+
 SPREAD: Final = "mean \N{PLUS-MINUS SIGN} standard deviation over fits (seeds and patient folds)"
 
 _RECALL: Final = Column("accuracy_abnormal", "", "acc. abn. = recall", "rate", most=True)
@@ -36,8 +40,8 @@ _RECALL: Final = Column("accuracy_abnormal", "", "acc. abn. = recall", "rate", m
 
 
 def text(experiment: Experiment) -> str:
-    """Two blocks of at most 150 columns: how well each variant ranks and what it costs, then what each threshold
-    gives. Names that are too long are cut in the middle."""
+    """Two blocks of at most 150 columns: how well each variant ranks and what it costs, then what each
+    threshold gives. Names that are too long are cut in the middle."""
     found = rows(experiment)
     if not found:
         return f"{experiment.title}\nno finished cell{_failed(experiment)}"
@@ -50,8 +54,8 @@ def text(experiment: Experiment) -> str:
 
 
 def markdown(experiment: Experiment, keys: Sequence[str] = ()) -> str:
-    """A table with all columns, or those named by ``keys`` (of :data:`~ecgmon.comparison.report.figures.COLUMNS`,
-    and ``fits``)."""
+    """A table with all columns, or those named by ``keys``: of ``COLUMNS`` in
+    :mod:`ecgmon.comparison.report.figures`, and ``fits``."""
     found = rows(experiment)
     chosen = [column for column in _present(found, COLUMNS) if not keys or column.key in keys]
     fits, reference = not keys or "fits" in keys, _reference(experiment)
@@ -123,17 +127,18 @@ def shown(figure: Figure, kind: Shown) -> str:
     """Such as ``0.912±0.013``; no spread of one fit or of equal counts, a hyphen where there is nothing."""
     if figure.mean is None:
         return "-"
+    scale = max(abs(figure.mean), figure.spread or 0.0)
+    decimals = 3 if kind == "rate" else _decimals(scale)
+    mean = f"{figure.mean:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{figure.mean:.3g}"
     if figure.spread is None or (kind == "count" and not figure.spread):
-        return _number(figure.mean, kind)
-    return f"{_number(figure.mean, kind)}\N{PLUS-MINUS SIGN}{_number(figure.spread, kind)}"
+        return mean
+    spread = f"{figure.spread:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{figure.spread:.3g}"
+    return f"{mean}\N{PLUS-MINUS SIGN}{spread}"
 
 
-def _number(value: float, kind: Shown) -> str:
-    if kind == "rate":
-        return f"{value:.3f}"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"
+def _decimals(scale: float) -> int:
+    """Decimals that show three digits of ``scale``; none from 100 on."""
+    return 0 if scale == 0 else max(0, 2 - math.floor(math.log10(scale)))
 
 
 def _block(

@@ -32,6 +32,7 @@ from ecgmon.model.methods.classical_settings import (
     PcaSettings,
     SvddSettings,
 )
+from ecgmon.model.methods.variations import averaged, within_unit
 
 if TYPE_CHECKING:
     from ecgmon.model.methods.classical_detectors import Fitted
@@ -66,6 +67,7 @@ class ClassicalMethod:
             )
         self.settings = settings
         self._fitted: tuple[Features, Fitted] | None = None
+        self._unit = False
 
     @property
     def parameters(self) -> int:
@@ -79,22 +81,26 @@ class ClassicalMethod:
         """
         from ecgmon.model.methods import classical_detectors, classical_features  # noqa: PLC0415 - an extra
 
+        self._unit = within_unit(learning.train)
         with one_thread(), logged_warnings():
             features = classical_features.Features(self.settings, learning.train, seed)
             x = features(self._kept(learning.train, seed))
             _check(self.settings.detector, x)
             self._fitted = features, classical_detectors.fit(self.settings.detector, x, seed)
 
-    def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:  # noqa: ARG002 - no variations
+    def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:
+        """As :class:`~ecgmon.model.methods.base.Method` says; :class:`ValueError` for windows not finite."""
         features, detector = self._parts()
-        if reading.augmentation:
-            raise DataError("classical detectors score the window as it is; leave augmentation out")
-        scores = np.empty(len(x))
-        with one_thread():
-            for start in range(0, len(x), BLOCK):
+
+        def plain(windows: Samples) -> Floats:
+            scores = np.empty(len(windows))
+            for start in range(0, len(windows), BLOCK):
                 block = slice(start, start + BLOCK)
-                scores[block] = detector.score(features(x[block]))
-        return scores
+                scores[block] = detector.score(features(windows[block]))
+            return scores
+
+        with one_thread():
+            return averaged(plain, x, reading, seed, unit=self._unit)
 
     def restore(self, x: Samples) -> Samples | None:
         """Of ``pca`` the nearest window of its subspace, None of the others."""
@@ -160,7 +166,7 @@ def one_thread() -> Iterator[None]:
 def logged_warnings() -> Iterator[None]:
     """scikit-learn's warnings (fewer distinct points than clusters, not converged) become log lines."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         yield
     for warning in caught:
         log.warning("%s", " ".join(str(warning.message).split()))

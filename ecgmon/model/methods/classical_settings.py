@@ -28,7 +28,7 @@ class MixtureSettings(Settings, frozen=True, tag="gaussian-mixture"):
 
     mixtures: Count = 4
     covariance: Literal["full", "tied", "diag", "spherical"] = "full"
-    ridge: Annotated[float, Meta(gt=0, description="added to each variance, training variance 1")] = 1e-3
+    ridge: Annotated[float, Meta(gt=0, description="added to each variance; samples have about 1")] = 0.1
 
 
 class ParzenSettings(Settings, frozen=True, tag="parzen"):
@@ -128,9 +128,10 @@ class ClassicalSettings(Settings, frozen=True, tag="classical"):
     """A detector on the window or on its principal components."""
 
     detector: Detector
-    scaling: Literal["overall", "sample"] = "overall"
-    """What stands before everything: the mean window is subtracted, then all is divided by one standard
-    deviation (``overall``, which keeps distances in proportion), or each sample by its own (``sample``)."""
+    scaling: Literal["overall", "sample"] = "sample"
+    """What comes before everything: the mean window is subtracted, then each sample is divided by its own
+    standard deviation, at least a tenth of the overall one (``sample``), or all by the overall one
+    (``overall``), which keeps distances in proportion."""
     components: Annotated[int, Meta(ge=1, le=187)] | None = None
     """The detector sees so many principal components; null: the 187 samples."""
     whiten: bool = False

@@ -68,12 +68,12 @@ class DeepSvdd:
     def __init__(
         self, settings: DeepSvddSettings, network: Network, scaling: Scaling, train: Samples, seed: int
     ) -> None:
-        self._network = copy.deepcopy(network).eval()  # batch normalisation as the autoencoder left it
+        self.network = copy.deepcopy(network).eval()  # batch normalisation as the autoencoder left it
         self._low = torch.from_numpy(scaling.low.astype(np.float32))
         self._span = torch.from_numpy(scaling.span.astype(np.float32))
         self.centre = self.embed(train).mean(axis=0)
         with reproducible(seed):
-            self._learn(settings, torch.from_numpy(train), seed)
+            self._learn(settings, torch.from_numpy(np.clip(train, -CLIP, CLIP)), seed)
 
     @property
     def parameters(self) -> int:
@@ -83,8 +83,11 @@ class DeepSvdd:
     def embed(self, x: Samples) -> Floats:
         """[n, 187] to scaled embeddings [n, latent]."""
         with torch.inference_mode(), one_thread():
-            parts = [self._embed(torch.from_numpy(x[i : i + CHUNK])).numpy() for i in range(0, len(x), CHUNK)]
-        empty = np.empty((0, self._network.latent), np.float32)
+            parts = [
+                self._embed(torch.from_numpy(np.clip(x[i : i + CHUNK], -CLIP, CLIP))).numpy()
+                for i in range(0, len(x), CHUNK)
+            ]
+        empty = np.empty((0, self.network.latent), np.float32)
         return np.concatenate([empty, *parts]).astype(np.float64)
 
     def distance(self, embeddings: Floats) -> Floats:
@@ -93,21 +96,21 @@ class DeepSvdd:
         return squared
 
     def _embed(self, x: Tensor) -> Tensor:
-        mean, _ = self._network.encode(x.clamp(-CLIP, CLIP))
+        mean, _ = self.network.encode(x)
         return (mean - self._low) / self._span
 
     def _learn(self, settings: DeepSvddSettings, x: Tensor, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         centre = torch.from_numpy(self.centre.astype(np.float32))
         optimizer = torch.optim.AdamW(
-            _weights(self._network), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            _weights(self.network), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         for _ in range(settings.epochs):
             for rows in batches(len(x), settings.batch, generator):
                 optimizer.zero_grad(set_to_none=True)
                 loss = (self._embed(x[rows]) - centre).square().sum(dim=1).mean()
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self._network.parameters(), CLIP_NORM)
+                nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
                 optimizer.step()
             if not math.isfinite(float(loss.detach())):
                 raise EcgmonError(

@@ -99,8 +99,8 @@ class _Run:
         self.network = network
         self.course = course
         self.loss = LOSSES[course.loss]
-        self.x = torch.from_numpy(learning.train)
-        self.validation = torch.from_numpy(learning.validation)
+        self.x = torch.tensor(learning.train)  # a copy: the array may be read-only
+        self.validation = torch.tensor(learning.validation)
         self.unit = within_unit(learning.train)
         self.generator = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.AdamW(

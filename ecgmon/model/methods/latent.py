@@ -28,7 +28,7 @@ from ecgmon.model.methods.variations import averaged
 class OneClassSvmSettings(Settings, frozen=True, tag="one-class-svm", tag_field="type"):
     """The smallest region with most of the embeddings in it (Schölkopf et al. 2001), radial kernel."""
 
-    nu: Annotated[float, Meta(gt=0, le=1, description="share of training windows left outside, at most")] = (
+    nu: Annotated[float, Meta(gt=0, lt=1, description="share of training windows left outside, at most")] = (
         0.1
     )
     gamma: Annotated[float, Meta(gt=0)] | Literal["scale", "auto"] = "scale"
@@ -65,12 +65,9 @@ class LatentMethod:
         if not isinstance(settings.detector, DeepSvddSettings):
             _sklearn("base")  # fails here rather than behind the training
         self.settings = settings
+        self.history: History | None = None
         self._autoencoder = AutoencoderMethod(settings.autoencoder)
         self._fitted: _Fitted | None = None
-
-    @property
-    def history(self) -> History | None:
-        return self._autoencoder.history
 
     @property
     def parameters(self) -> int:
@@ -79,6 +76,7 @@ class LatentMethod:
 
     def fit(self, learning: Learning, seed: int) -> None:
         self._autoencoder.fit(learning, seed)
+        self.history = self._autoencoder.history
         embeddings = self._autoencoder.embed(learning.train)
         scaling = Scaling.of(embeddings)
         detector = self.settings.detector

@@ -1,7 +1,8 @@
 """The autoencoders that the literature sets beside each other, on windows of 187 samples.
 
 MLP, LSTM and the convolutions of five layers have the sizes of Chandra and Kala (2019, "Regularised
-encoder-decoder architecture for anomaly detection in ECG time signals"), as their published program has them.
+encoder-decoder architecture for anomaly detection in ECG time signals"), as the program published for it has
+them.
 Ours differ in the activation (GELU; their ReLU loses much of what a net of two channels sees) and in the
 output, which is linear: theirs is a sigmoid, and centred windows have values below 0 and above 1.
 

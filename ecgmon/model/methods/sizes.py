@@ -35,7 +35,7 @@ class LstmNetwork(Settings, frozen=True, tag="lstm", tag_field="type"):
     hidden: Hidden = 20
     layers: Layers = 1
     patch: Annotated[int, Meta(ge=1, le=187, description="samples a step; 1, 11, 17 or 187")] = 11
-    """1 is the papers', 187 steps in a row, and takes forty times as long as 11."""
+    """1 is the papers', 187 steps in a row, and takes about twenty times as long as 11."""
 
     def __post_init__(self) -> None:
         if WINDOW % self.patch:

@@ -10,7 +10,7 @@ The names are those of image augmentation, which the experiments took them from;
     flip        turned over in time, in polarity or in both
 
 Windows that all lie in 0..1 (layout ``kachuee``) stay there: gain and tilt are cut off at 0 and 1, and the
-opposite polarity of x is 1 - x.
+opposite polarity of x is 1 - x. Their zero padding is varied with the beat: tilted, or turned to the front.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecgmon.ecg.types import WINDOW, Samples
+from ecgmon.model.dataset import CLIP
 from ecgmon.model.methods.base import Floats, Reading, Variation
 
 SHIFT = 10
@@ -67,10 +68,12 @@ def averaged(
 ) -> Floats:
     """Scores [n] of windows [n, 187]: the mean over ``reading.draws`` varied copies and the window itself.
 
-    Without variations, the plain score. A window's draws depend on its place in ``x``.
+    Without variations, the plain score. A window's draws depend on its place in ``x``. What lies beyond -8..8
+    is cut off first, as :func:`ecgmon.model.dataset.normalise` does.
     """
+    x = np.clip(x, -CLIP, CLIP)
     total = score(x)
-    if not reading.augmentation:
+    if not (reading.augmentation and len(x)):
         return total
     generator = torch.Generator().manual_seed(seed)
     for _ in range(reading.draws):
