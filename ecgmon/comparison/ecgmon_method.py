@@ -33,8 +33,8 @@ class EcgmonSettings(Settings, frozen=True, tag_field="type", tag="ecgmon"):
     or a finished one. Of a finished one the validation patients may have been learned from."""
 
     fit: FitSettings = FitSettings()
-    """As in configs/train.yaml. Its ``split``, ``layout`` and ``seed`` are the experiment's, one training; its
-    ``calibration`` has no effect here."""
+    """As in configs/train.yaml. Its ``split``, ``layout`` and ``seed`` are the experiment's, one training;
+    its ``calibration`` has no effect here."""
     bundle: str | None = None
     """A bundle, or ``default``, instead of a training; it is scored once, on the first fold."""
     readings: dict[str, Reading] = msgspec.field(default_factory=lambda: {"score": Reading()})

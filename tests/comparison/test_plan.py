@@ -184,14 +184,18 @@ def test_quick_keeps_every_row_and_cuts_the_rest(tree: Tree) -> None:
         assert all(len(row.cells) == 1 for row in found.rows[name])
     cell = found.rows["first"][0].cells[0]
     method = msgspec.to_builtins(cell.method)
-    assert method["epochs"] == 2
+    assert method["epochs"] == 4
     assert method["readings"]["a"]["draws"] == 1
-    assert cell.dataset.max_test == 2000
+    assert cell.dataset.max_test == 4000
 
 
 def test_the_shipped_configuration_has_all_that_is_to_be_compared() -> None:
     said = load(ROOT / "configs" / "compare.yaml")
     found = plan(said, dict.fromkeys(used(said, "file"), "hash"), "file")
+    quick = plan(hasten(said), dict.fromkeys(used(said, "file"), "hash"), "file", quick=True)
+    assert [[row.name for row in rows] for rows in quick.rows.values()] == [
+        [row.name for row in rows] for rows in found.rows.values()
+    ]
     trees = [msgspec.to_builtins(cell.method) for cell in found.cells().values()]
     networks = {tree["network"]["type"] for tree in trees if tree["type"] == "autoencoder"}
     assert networks == {"mlp", "lstm", "conv1d", "conv-lstm", "deep", "deep-conv"}
