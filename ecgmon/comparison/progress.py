@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from statistics import fmean
+from statistics import fmean, median
 
 
 class Progress:
     """Cells of several kinds, finished one by one.
 
     ``kinds`` has, for each cell still to be run, its kinds from the narrowest to the widest: a cell is
-    expected to take as long as the mean of the narrowest of which one is known.
+    expected to take as long as the mean of the narrowest of which one is known, and one of which nothing is
+    known as long as the middle one of all.
     """
 
     def __init__(self, kinds: Mapping[str, tuple[str, ...]], workers: int) -> None:
@@ -44,7 +45,7 @@ class Progress:
         blind = known.pop("", 0)
         if not self._seconds:
             return None if blind else 0.0
-        widest = fmean([seconds for every in self._seconds.values() for seconds in every])
+        widest = median(seconds for every in self._seconds.values() for seconds in every)
         total = sum(n * fmean(self._seconds[kind]) for kind, n in known.items()) + blind * widest
         return total / min(self._workers, max(len(self._kinds), 1))
 

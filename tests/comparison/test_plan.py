@@ -208,5 +208,5 @@ def test_the_shipped_configuration_has_all_that_is_to_be_compared() -> None:
         if tree["type"] == "classical"
     }
     assert len(classical) == 24
-    assert len(names(found, "autoencoders")) == 6 * 2 * 2 + 2
+    assert len(names(found, "autoencoders")) == 6 * 2 * 2 + 3
     assert all(len(row.cells) >= 3 or "shipped" in row.name for rows in found.rows.values() for row in rows)

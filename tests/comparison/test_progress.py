@@ -24,7 +24,7 @@ def test_a_cell_takes_as_long_as_the_nearest_kind_of_which_one_is_known() -> Non
     assert (progress.finished, progress.total) == (2, 5)
 
 
-def test_of_what_is_not_known_the_mean_of_all_is_expected() -> None:
+def test_of_what_is_not_known_the_middle_of_all_is_expected() -> None:
     progress = Progress(KINDS, 1)
     progress.finish("a1", 4.0)
     assert progress.left() == pytest.approx(4 + 4 + 4 + 4)
