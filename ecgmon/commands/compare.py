@@ -77,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
         failed = _run(asked, known, out, settings.workers)
         known = gather.finished(asked.cells(), out / "cells")
         made = gather.experiments(settings, asked, known, failed)
-        _write(out, settings, made, asked, failed, quick=args.quick)
+        seconds = sum(_seconds(result) for result, _ in known.values())
+        _write(out, settings, made, asked, failed, seconds, quick=args.quick)
     for experiment in made:
         print(tables.text(experiment), end="\n\n")
     print(
@@ -195,6 +196,7 @@ def _write(
     made: Sequence[Experiment],
     asked: Plan,
     failed: Mapping[str, str],
+    seconds: float,
     *,
     quick: bool,
 ) -> None:
@@ -205,6 +207,7 @@ def _write(
         "schema": SCHEMA,
         "version": __version__,
         "quick": quick,
+        "core_seconds": seconds,
         "settings": msgspec.to_builtins(settings),
         "experiments": {
             experiment.name: {
@@ -217,9 +220,9 @@ def _write(
         "failed": {names[key]: problem for key, problem in failed.items()},
     }
     write_whole(out / RESULTS, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    note = "" if not quick else (
-        "Made with --quick: few beats, few epochs, one fit a row. It shows that all runs, and nothing else."
-    )  # fmt: skip
+    note = f"{len(asked.cells())} fits, {duration(seconds)} of one processor core."
+    if quick:
+        note += " Made with --quick: few beats, few epochs, one fit a row. It shows that all runs, no more."
     report = draw(made, note=note)
     for name, content in report.files().items():
         writable_folder((out / name).parent)
