@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "evaluate": "measure a bundle against reference annotations",
     "scan": "score recordings into WFDB annotations and JSON lines",
     "replay": "play a recording to a broker as devices would",
+    "compare": "train and measure many methods alike, in tables and pictures",
+    "windows": "write recordings' beats as a CSV of windows with labels",
     "info": "say what is in a model bundle",
     "download": "fetch a database from PhysioNet",
 }

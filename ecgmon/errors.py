@@ -54,3 +54,7 @@ class TransportError(EcgmonError):
 
 class DependencyError(EcgmonError):
     """An optional package that the command needs is not installed."""
+
+
+class DiskError(EcgmonError):
+    """A disk that is full, read-only or failing: what should lie on it is kept in memory meanwhile."""

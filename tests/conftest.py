@@ -6,7 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+import wfdb
 
 # Before torch is imported, and for every process that a test starts: nets this small wait for their threads
 # longer than they compute, and pytest already uses every core.
@@ -34,3 +36,23 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def mitdb(data: Path) -> Path:
     return data / "mitdb"
+
+
+@pytest.fixture(scope="session")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of simulated recordings with annotations, one patient each: ``a`` to ``d`` of two minutes,
+    ``x`` and ``y`` of seven, the first five for learning. About one beat in four is not normal."""
+    from ecgmon.ecg.simulated_events import EventRates
+    from ecgmon.ecg.simulator import simulate
+
+    folder = tmp_path_factory.mktemp("ward")
+    rates = EventRates(pvc=500.0, pac=300.0, run=0.0, pause=0.0, noise=10.0, motion=0.0, lead_off=0.0)
+    for index, name in enumerate("abcdxy"):
+        samples, truth = simulate(120 if name < "x" else 420, 250, seed=5, index=index, rates=rates)
+        wfdb.wrsamp(
+            name, fs=250, units=["mV"], sig_name=["II"], p_signal=samples[:1].T.astype(np.float64),
+            fmt=["16"], adc_gain=[200.0], baseline=[0], write_dir=str(folder),
+        )  # fmt: skip
+        at = np.array([round(beat.t * 250) for beat in truth.beats])
+        wfdb.wrann(name, "atr", at, [beat.symbol for beat in truth.beats], fs=250, write_dir=str(folder))
+    return folder

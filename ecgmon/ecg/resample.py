@@ -64,7 +64,7 @@ def check_rate(fs: float) -> float:
     return float(fs)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)  # a table of an odd rate is 170 KB; streams hold their own
 def _design(fs: float) -> _Design:
     numerator = round(fs * _MICROHERTZ)
     denominator = FS * _MICROHERTZ

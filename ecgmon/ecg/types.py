@@ -34,6 +34,7 @@ class Chunk:
     ``samples`` has shape [leads, n], in mV; NaN marks a sample that is missing. ``t`` is the UTC time of the
     first sample. ``seq`` counts the stream's chunks where the source numbers them. ``end`` says that nothing
     follows. ``ack`` is called once, after everything that this chunk completed has been handed on.
+    ``received`` is the monotonic time, s, at which a live source had it; None: when it is fed.
     """
 
     stream: str
@@ -44,6 +45,7 @@ class Chunk:
     seq: int | None = None
     end: bool = False
     ack: Callable[[], None] | None = None
+    received: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

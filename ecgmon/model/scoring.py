@@ -51,6 +51,10 @@ class Scorer:
     def device(self) -> str:
         return str(self._restorer.device)
 
+    def warm_up(self, largest: int) -> None:
+        """Compile for batches of up to ``largest`` beats, as a monitor should before beats wait."""
+        self._restorer.warm_up(largest)
+
     def new_baseline(self) -> Baseline:
         """The baseline of a stream that nothing is known of."""
         return Baseline()

@@ -9,13 +9,11 @@ would have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from ecgmon.ecg.types import WINDOW, Layout
@@ -25,6 +23,7 @@ from ecgmon.model.autoencoders import Architecture, Autoencoder
 from ecgmon.model.dataset import Pairs
 from ecgmon.model.devices import pick
 from ecgmon.model.epochs import Data, History, Run, TrainingSettings
+from ecgmon.model.reproducible import reproducible
 
 __all__ = ["History", "TrainingSettings", "train"]
 
@@ -54,7 +53,7 @@ def train(
     _check(pairs, "training")
     _check(validation, "validation")
     device = pick(settings.device)
-    with _reproducible(seed):
+    with reproducible(seed):
         data = Data(pairs, validation, layout, seed)
         run = Run(architecture, settings, data, device)
         identity = _identity(architecture, settings, data)
@@ -80,25 +79,6 @@ def train(
                     after_epoch(run.history)
     run.model.load_state_dict(run.best)
     return run.model.cpu().eval(), run.history
-
-
-@contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """Seeded, deterministic algorithms, one thread inside; outside, torch is left as it was found.
-
-    One thread, because the order of sums must not depend on the machine's cores; these nets are so small that
-    more threads mostly wait for each other.
-    """
-    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(before)
 
 
 def _identity(architecture: Architecture, settings: TrainingSettings, data: Data) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgmon.ecg.morphology import ready
 from ecgmon.ecg.types import Beat, Finding, Score
@@ -70,7 +71,8 @@ class Tally:
         self.of = 0
         """All scored beats from the first odd one to the last."""
         self.counts: Counter[Code] = Counter()
-        self.figures: dict[Code, deque[tuple[float, float]]] = {}
+        self.figures: dict[Code, NDArray[np.float64]] = {}
+        """[KEPT, 2] each, a ring that is whole from the start: a fifth of what a full row of pairs takes."""
         self.rows = (Row(0), Row(1), Row(2))
         self._seen = 0
         self._calm: int | None = None
@@ -97,8 +99,9 @@ class Tally:
     def show(self, shown: Shown) -> None:
         """Findings of an odd beat that was added."""
         for code, figures in shown.items():
+            ring = self.figures.setdefault(code, np.zeros((KEPT, 2)))
+            ring[self.counts[code] % KEPT] = figures
             self.counts[code] += 1
-            self.figures.setdefault(code, deque(maxlen=KEPT)).append(figures)
 
     def findings(self) -> list[Finding]:
         """What was found, in a fixed order."""
@@ -113,7 +116,7 @@ class Tally:
         return [*rows, *(self._finding(code) for code in ORDER if self.counts[code])]
 
     def _finding(self, code: Code) -> Finding:
-        value, usual = np.median(np.array(self.figures[code]), axis=0).tolist()
+        value, usual = np.median(self.figures[code][: self.counts[code]], axis=0).tolist()
         return worded(code, self.counts[code], value, usual)
 
 

@@ -33,7 +33,11 @@ from ecgmon.errors import EcgmonError
 log = logging.getLogger(__name__)
 
 CONNECTIONS: Final = 32
-"""Requests that are served at a time; a further one is closed at once."""
+"""Requests that are served at a time. A further one takes the place of the oldest that has not yet asked
+anything, so that idle connections cannot keep a probe out; where all have asked, it is closed."""
+
+YIELDING: Final = 0.5
+"""Seconds that a connection has to give its place up."""
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Pages that want no token."""
@@ -158,19 +162,39 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, where: tuple[str, int], pages: dict[str, Callable[[], Page]]) -> None:
         self.pages = pages
         self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._silent: dict[socket.socket, None] = {}  # oldest first
+        self._counting = threading.Lock()
         if ":" in where[0]:
             self.address_family = socket.AF_INET6
         super().__init__(where, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
+        if not (self._free.acquire(blocking=False) or self._make_room()):
             self.shutdown_request(request)
             return
+        with self._counting:
+            self._silent[request] = None
         try:
             super().process_request(request, client_address)
         except BaseException:
+            self.heard(request)
             self._free.release()
             raise
+
+    def _make_room(self) -> bool:
+        """Cut off the oldest connection that has not asked anything."""
+        with self._counting:
+            oldest = next(iter(self._silent), None)
+            if oldest is None:
+                return False
+            del self._silent[oldest]
+            _cut(oldest)
+        return self._free.acquire(timeout=YIELDING)
+
+    def heard(self, request: socket.socket) -> None:
+        """It has asked something, or is gone."""
+        with self._counting:
+            self._silent.pop(request, None)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         end = threading.Timer(TIMEOUT, _cut, [request])  # a timeout of the socket is for one read only
@@ -183,6 +207,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
         finally:
             end.cancel()
+            self.heard(request)
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
@@ -223,6 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
+        self.server.heard(self.connection)
         if isinstance(self.rfile, _Bounded) and self.rfile.left <= 0:
             self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return False

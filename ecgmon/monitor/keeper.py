@@ -91,7 +91,7 @@ class Keeper:
         self._unsaved: set[str] = set()  # streams that the file does not know: no use in journalling
         self._playing = False
         self._settled = self._retry_at = 0.0
-        self._well = True  # the disk was, when it was last used
+        self._well = self._file.usable  # the disk was, when it was last used
         self._missing: set[str] = set()  # streams to be written since it is again
         self.stats: Counter[str] = Counter(
             errors=0, chunks=0, checkpoints=0, bytes=0, restored=0, replayed=0, unusable=0

@@ -10,7 +10,6 @@ scored and handed on (:mod:`ecgmon.monitor.delivery`).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -23,6 +22,7 @@ from ecgmon.errors import EcgmonError
 from ecgmon.monitor.delivery import Delivery
 from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.line import FAILURES, Line, Scorer
+from ecgmon.monitor.listening import Listening
 from ecgmon.monitor.observers import Observer, Observers
 from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.monitor.reorder import Reorder
@@ -41,9 +41,6 @@ DROP_REASONS: Final = (
 ``scoring-failed`` and handed on without a score; ``delivery-failed`` is anything that policies or sinks
 raised over."""
 
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks for streams that fell silent: with a thousand, not after each chunk."""
-
 
 class Pipeline:
     """Takes chunks of many streams, hands alerts to the sinks.
@@ -52,6 +49,7 @@ class Pipeline:
     cannot be used raises, as files should; else it is counted and the pipeline lives on, as a monitor
     should. ``r_peaks``: stream to reference R-peaks in s, to use instead of the detector's. With a
     ``keeper`` the streams outlive the program: :meth:`resume` takes them up, :meth:`suspend` lays them down.
+    ``connected`` tells whether chunks can come in: silence of streams is judged by that.
     """
 
     def __init__(
@@ -66,6 +64,7 @@ class Pipeline:
         layout: Layout = "centred",
         r_peaks: Mapping[str, NDArray[np.float64]] | None = None,
         keeper: Keeper | None = None,
+        connected: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
         self._strict = strict
@@ -82,7 +81,7 @@ class Pipeline:
         self._order = Reorder(settings.arrivals.reorder_seconds, self._streams.missing, self._put_right)
         self._resuming = False
         self._anew = False
-        self._looked = -math.inf
+        self._listening = Listening(connected)
 
     @property
     def streams(self) -> int:
@@ -117,9 +116,10 @@ class Pipeline:
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
         self._observers.tell(lambda o: o.chunk(chunk))
-        for each, came in self._order.feed(chunk, self._clock()):
+        now = self._clock()
+        for each, came in self._order.feed(chunk, now):
             self._work_off(each, came)
-        self.tick()
+        self.tick(behind=0.0 if chunk.received is None else max(0.0, now - chunk.received))
 
     def _work_off(self, chunk: Chunk, now: float) -> None:
         """It is the turn of ``chunk``, which came at ``now``."""
@@ -139,17 +139,24 @@ class Pipeline:
         if done is not None:
             self._line.push([Item(None, done, 0.0, now)], now)
 
-    def tick(self) -> None:
-        """Time has passed: score what waited long enough, end the streams that fell silent."""
+    def tick(self, behind: float = 0.0) -> None:
+        """Time has passed: score what waited long enough, end the streams that fell silent.
+
+        ``behind``: how long ago the newest chunk that was looked at had been received, s.
+        """
         now = self._clock()
         for chunk, came in self._order.due(now):
             self._work_off(chunk, came)
-        if now - self._looked >= LOOK_EVERY and not self._resuming:
-            self._looked = now
-            self._streams.look(now)
+        look = self._listening.look(now, behind)
+        if look is not None and not self._resuming:
+            self._streams.look(look)
         self._line.tick()
         if self._keeper is not None:
             self._keeper.settle(self._streams.live)
+
+    def stood_still(self) -> None:
+        """The caller did nothing for seconds: silence of streams meanwhile was ours."""
+        self._listening.stood_still(self._clock())
 
     def wait(self, longest: float) -> float:
         """Seconds until :meth:`tick` has something to do, ``longest`` at most."""

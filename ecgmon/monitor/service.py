@@ -43,6 +43,7 @@ from ecgmon.monitor.reload import reread
 from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make_source
 from ecgmon.monitor.signals import embedded, handling
 from ecgmon.monitor.systemd import Notifier
+from ecgmon.monitor.warm_up import warm_up
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Playback, Source
 
@@ -50,6 +51,9 @@ log = logging.getLogger(__name__)
 
 POLL: Final = 0.2
 """The longest wait for a chunk, s: how soon a signal is noticed."""
+
+STOOD_STILL: Final = 3.0
+"""A round of the loop that took longer, s, is no time in which a stream was silent."""
 
 FAREWELL: Final = 1.0
 """Time for a sink to close once its alerts are out, s: the last states, the goodbye."""
@@ -123,8 +127,9 @@ class Service:
             self._stack.callback(self.keeper.close)
             self.metrics.registry.register(KeeperTotals(self.keeper))
         self.pipeline = Pipeline(
-            scorer, settings, list(self.sinks.values()), [self.metrics], self._clock, keeper=self.keeper
-        )
+            scorer, settings, list(self.sinks.values()), [self.metrics], self._clock, keeper=self.keeper,
+            connected=lambda: bool(getattr(self.source, "connected", True)),
+        )  # fmt: skip
         self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
         if self.keeper is not None:
             keeper = self.keeper
@@ -145,6 +150,8 @@ class Service:
             self._server.start()
             self._stack.callback(self._server.stop)
             log.info("metrics and health on http://%s:%d", *self._server.address)
+        self._notifier.starting()
+        warm_up(scorer, settings)
         for sink in self.sinks.values():
             sink.open()
             self._stack.callback(sink.close, 0.0)  # for a startup that fails; closing twice does no harm
@@ -168,8 +175,13 @@ class Service:
 
     def _watch(self) -> None:
         """The compute thread's loop."""
+        last = self._clock()
         while not self._signals:
             self._beat()
+            last, before = self._clock(), last
+            if last - before > STOOD_STILL:
+                log.warning("the loop stood still for %.1f s", last - before)
+                self.pipeline.stood_still()
             if self._reload_wanted:
                 self._reload()
             chunk = self.source.get(self.pipeline.wait(POLL))

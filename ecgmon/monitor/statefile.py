@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ecgmon.sinks.database import Design, identity, open_file
+from ecgmon.errors import DiskError
+from ecgmon.sinks.database import Design, connect, identity, open_file
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +70,24 @@ Change = AddChunk | PutStream | Forget
 
 
 class StateFile:
-    """The file, open for us alone. ``EcgmonError`` as :func:`ecgmon.sinks.database.open_file`."""
+    """The file, open for us alone. ``EcgmonError`` as :func:`ecgmon.sinks.database.open_file`, but for a disk
+    that fails: then nothing lies there, and every :meth:`write` raises, until :meth:`reopen` goes well."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._database = open_file(path, _DESIGN)
-        self._identity = identity(path)
+        self._identity: tuple[int, int] | None = None
+        try:
+            self._database = open_file(path, _DESIGN)
+        except DiskError as error:
+            log.error("%s; the streams would be lost by a restart", error)  # noqa: TRY400 - one line says it
+            self._database = connect(":memory:", _DESIGN)
+        else:
+            self._identity = identity(path)
+
+    @property
+    def usable(self) -> bool:
+        """The file could be opened."""
+        return self._identity is not None
 
     def streams(self) -> Iterator[tuple[str, bytes | None]]:
         """(name, content); None for a damaged one."""
@@ -86,7 +99,7 @@ class StateFile:
 
     def write(self, changes: Iterable[Change]) -> None:
         """All of ``changes`` in order, or none and ``sqlite3.Error`` or ``OSError``."""
-        if identity(self._path) != self._identity:
+        if self._identity is None or identity(self._path) != self._identity:
             raise OSError("another file lies in its place")
         with self._database as database:
             for change in changes:
@@ -95,6 +108,7 @@ class StateFile:
     def reopen(self) -> None:
         """After a failure: begin anew with what lies there, or with nothing."""
         self.close()
+        self._identity = None
         self._database = open_file(self._path, _DESIGN)
         self._identity = identity(self._path)
 

@@ -18,6 +18,7 @@ from ecgmon.monitor.arrivals import Drop
 from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.kept import KNOWN_SECONDS, UNREADABLE, Kept
 from ecgmon.monitor.line import Line, Scorer
+from ecgmon.monitor.listening import Look
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.overrides import alerts_of
 from ecgmon.monitor.pipeline_settings import PipelineSettings
@@ -98,16 +99,18 @@ class Streams:
             self._forget(chunk.stream, now)
             self._count()
 
-    def look(self, now: float) -> None:
-        """Tell of the streams that fell silent, end those that were silent for long."""
-        idle = self._settings.idle_seconds
+    def look(self, look: Look) -> None:
+        """Tell of the streams that fell silent, end those that were silent for long while we listened."""
+        idle, now = self._settings.idle_seconds, look.time
         for state in self.live.values():
             self._line.push(state.silent(now), now)
-        for state in [state for state in self.live.values() if now - state.heard > idle]:
+        if look.deaf:
+            return
+        for state in [s for s in self.live.values() if now - max(s.heard, look.since) > idle]:
             text = "stream %s: nothing for %g s, it ends"
             self._sparse.warning("silent", text, state.name, now - state.heard)
             self.end(state.name)
-        for name in [name for name, (_, since) in self._known.items() if now - since > idle]:
+        for name in [name for name, (_, since) in self._known.items() if now - max(since, look.since) > idle]:
             del self._known[name]
 
     def end(self, name: str) -> None:
@@ -164,7 +167,7 @@ class Streams:
         if state is None:
             self._begin(chunk, now)
             return
-        state.heard = now
+        came = state.heard = now if chunk.received is None else chunk.received
         path = None
         if not state.fits(chunk):
             try:
@@ -181,11 +184,11 @@ class Streams:
             return
         if verdict.event is not None:
             self._happened(chunk.stream, verdict.event)
-        if away > KNOWN_SECONDS and (state.resumed or now - state.fed > KNOWN_SECONDS):
+        if away > KNOWN_SECONDS and (state.resumed or came - state.fed > KNOWN_SECONDS):
             self.end(chunk.stream)  # another patient may lie in the bed
             self._begin(chunk, now)
             return
-        state.fed, state.resumed = now, False
+        state.fed, state.resumed = came, False
         self._go_on(state, chunk, path, verdict.gap)
 
     def _go_on(self, state: StreamState, chunk: Chunk, path: Path | None, gap: float) -> None:
@@ -223,7 +226,7 @@ class Streams:
             self._refuse(chunk, "too-many-streams", "refused: max_streams is reached")
             return
         state = self._new(chunk)
-        state.heard = state.fed = now
+        state.heard = state.fed = now if chunk.received is None else chunk.received
         self.live[chunk.stream] = state
         self._count()
         items = state.take(chunk, 0.0)

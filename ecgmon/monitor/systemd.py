@@ -44,7 +44,7 @@ class Notifier:
         now = self._clock()
         if self._asked is None or now - self._asked >= PATIENCE / 3:
             self._asked = now
-            self._send(f"EXTEND_TIMEOUT_USEC={round(PATIENCE * 1e6)}", "STATUS=taking up the streams")
+            self._send(f"EXTEND_TIMEOUT_USEC={round(PATIENCE * 1e6)}", "STATUS=starting")
 
     def reloading(self) -> None:
         """The configuration is being loaded; :meth:`ready` follows, whether it was taken or not."""

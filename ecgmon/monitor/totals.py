@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 Stats = Callable[[], Mapping[str, Any]]
 
-ALERT_STATES: Final = ("delivered", "failed", "shed")
+ALERT_STATES: Final = ("delivered", "failed", "shed", "refused", "unheard")
 
 
 class Totals(Collector):
@@ -101,7 +101,9 @@ class Totals(Collector):
     @staticmethod
     def _deliveries(sinks: Mapping[str, Mapping[str, int]]) -> Iterable[Metric]:
         alerts = CounterMetricFamily(
-            "ecgmon_sink_alerts", "What became of alerts in a sink.", labels=["stage", "state"]
+            "ecgmon_sink_alerts",
+            "What became of alerts in a sink; refused ones are tried again.",
+            labels=["stage", "state"],
         )
         errors = CounterMetricFamily(
             "ecgmon_sink_disk_errors", "Failures to keep alerts on disk.", labels=["stage"]

@@ -12,6 +12,7 @@ refused at once. SQLite reads rows, it executes nothing that lies in the file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
@@ -20,12 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ecgmon.errors import EcgmonError
+from ecgmon.errors import DiskError, EcgmonError
 
 log = logging.getLogger(__name__)
 
 DISK_ERRORS: Final = (sqlite3.Error, OSError)
 """What a disk that fails raises."""
+
+
+_FAILING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENXIO, errno.ESTALE}
+_FAILING_SQLITE: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
 
 
 class OtherVersionError(sqlite3.DatabaseError):
@@ -46,7 +51,8 @@ def open_file(path: Path, design: Design) -> sqlite3.Connection:
     """The file, made where there was none.
 
     One that is damaged or of another version is put aside (``*.damaged``, ``*.other-version``), one log line
-    says so, and it is made anew. :class:`~ecgmon.errors.EcgmonError` when the place cannot be used.
+    says so, and it is made anew. :class:`~ecgmon.errors.DiskError` where the disk is full, read-only or
+    failing, which may pass; else :class:`~ecgmon.errors.EcgmonError` when the place cannot be used.
     """
     try:
         try:
@@ -62,9 +68,17 @@ def open_file(path: Path, design: Design) -> sqlite3.Connection:
                 f"{path}: in use by another program; every ecgmon that runs needs a state_dir of its own"
             ) from None
         reason = getattr(error, "strerror", None) or error
+        if _fails(error):
+            raise DiskError(f"{path}: {design.what} cannot be kept there now ({reason})") from None
         raise EcgmonError(
             f"{path}: {design.what} cannot be kept there ({reason}); make it writable, or leave state_dir out"
         ) from None
+
+
+def _fails(error: Exception) -> bool:
+    """It is the disk, not what we were told of it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
+    return code in _FAILING_SQLITE or getattr(error, "errno", None) in _FAILING
 
 
 def connect(name: str, design: Design) -> sqlite3.Connection:

@@ -4,6 +4,12 @@ An alert is written to the outbox on the caller's thread and leaves it when the 
 (QoS 1, PUBACK); a lost connection sends again whatever was not acknowledged. Ids are deterministic, so a
 repeat is harmless. A thread of its own does the publishing: the caller never waits for the network.
 
+A broker of MQTT 5 says in its PUBACK when it does not pass an alert on, for want of a right, say. Such an
+alert stays in the outbox, is tried again every half minute and is :attr:`MqttSink.trouble` meanwhile; the
+others go on. It says, too, when nobody was subscribed: that is counted and logged. A broker of 3.1.1 says
+neither, and none tells that a subscriber's queue was full; whoever must not miss an alert subscribes with QoS
+1 and a persistent session, on a broker with room for it (``max_queued_messages``).
+
 Of states only the newest of each stream is kept, published retained; all of them again after a reconnection,
 since the broker may have forgotten them. The last state of a stream that ended is published once and then
 forgotten here; at the broker it stays until someone removes it.
@@ -28,6 +34,7 @@ from ecgmon.errors import PayloadError
 from ecgmon.sinks.base import State
 from ecgmon.sinks.outbox import Outbox
 from ecgmon.sinks.retained import RetainedStates
+from ecgmon.sinks.window import Answer, Window
 from ecgmon.transport.broker import BrokerSettings
 from ecgmon.transport.connection import Connection
 from ecgmon.transport.messages import Handlers, Message, Presence
@@ -35,9 +42,6 @@ from ecgmon.transport.payloads import encode_alert, encode_map
 from ecgmon.transport.topics import PREFIX, OwnTopics
 
 log = logging.getLogger(__name__)
-
-WINDOW: Final = 20
-"""Alerts sent and not yet acknowledged, at most: what paho itself sends at once."""
 
 RETRY_SECONDS: Final = 1.0
 """Pause of the publisher after a failure inside."""
@@ -63,11 +67,18 @@ class MqttSink:
         self._settings = settings
         self._topics = OwnTopics(settings.prefix)
         self.session = secrets.token_hex(8)
-        """Names this run in ``PREFIX/status``: a subscriber can tell a restart from a reconnection."""
+        """Names this run in ``PREFIX/status`` and in every state: a subscriber can tell a restart from a
+        reconnection, and a state that a killed run has left from one of ours."""
         self._connection = Connection(
             settings.broker,
             "out",
-            Handlers(up=self._on_up, down=self._wake, delivered=self._on_delivered),
+            Handlers(
+                up=self._on_up,
+                down=self._wake,
+                delivered=self._on_delivered,
+                refused=self._on_refused,
+                unheard=self._on_unheard,
+            ),
             presence=Presence(self._topics.status, *(self._status(s) for s in ("online", "offline", "lost"))),
         )
         self._outbox: Outbox | None = None
@@ -75,13 +86,12 @@ class MqttSink:
         self._changed = threading.Condition()
         self._work = False
         self._closing = False
-        self._acknowledged: deque[int] = deque()
-        self._in_flight: dict[int, int] = {}  # message to outbox number; the publisher's thread alone uses it
-        self._generation = self._last = 0
+        self._answers: deque[tuple[int, Answer]] = deque()
+        self._window = Window()  # the publisher's thread alone uses it
+        self._generation = 0
         self._states = RetainedStates()
         self._trouble: str | None = None
         self._refused = False
-        self._delivered = 0
         self._failed = 0
 
     @property
@@ -98,7 +108,8 @@ class MqttSink:
         thread = self._thread
         if thread is not None and not thread.is_alive() and not self._closing:
             return "the publisher has ended"
-        return self._trouble
+        refusal = self._window.refusal
+        return self._trouble or (None if refusal is None else f"the broker refuses alerts: {refusal}")
 
     @property
     def durable(self) -> bool | None:
@@ -144,7 +155,8 @@ class MqttSink:
         except PayloadError as error:
             self._refuse(error)
             return
-        payload = encode_map(state) if state else b""  # an empty retained message takes the old one away
+        # An empty retained message takes the old one away.
+        payload = encode_map({**state, "session": self.session}) if state else b""
         self._states.put(topic, payload, last=not state or state.get("state") == "ended")
         self._wake()
 
@@ -176,14 +188,17 @@ class MqttSink:
 
     def stats(self) -> dict[str, int]:
         """Totals ``delivered``, ``failed`` (the stream's name fits no topic), ``shed`` (the outbox was full),
-        ``disk_errors``, ``attempts`` to connect; and as they are now ``waiting`` alerts, ``connected`` 0 or
+        ``refused`` (by the broker, each time), ``unheard`` (delivered, to nobody), ``disk_errors``,
+        ``attempts`` to connect; and as they are now ``waiting`` alerts, ``connected`` 0 or
         1, and ``durable`` 0 or 1 where a ``state_directory`` was asked for.
         """
         outbox = self._outbox
         durable = self.durable
         return {
-            "delivered": self._delivered,
+            "delivered": self._window.delivered,
             "failed": self._failed,
+            "refused": self._window.refused,
+            "unheard": self._window.unheard,
             "waiting": len(outbox) if outbox is not None else 0,
             "shed": outbox.shed if outbox is not None else 0,
             "disk_errors": outbox.disk_errors if outbox is not None else 0,
@@ -220,14 +235,24 @@ class MqttSink:
         self._wake()
 
     def _on_delivered(self, mid: int) -> None:
-        self._acknowledged.append(mid)
+        self._answers.append((mid, Answer()))
+        self._wake()
+
+    def _on_refused(self, mid: int, reason: str) -> None:
+        self._answers.append((mid, Answer(refused=reason)))
+        self._wake()
+
+    def _on_unheard(self, mid: int) -> None:
+        self._answers.append((mid, Answer(heard=False)))
         self._wake()
 
     def _publish_all(self) -> None:
         """The publisher's thread. A failure is said, and what waits is tried again a little later."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._work or self._closing)
+                self._changed.wait_for(
+                    lambda: self._work or self._closing, self._window.wait(time.monotonic())
+                )
                 self._work = False
                 if self._closing:
                     return
@@ -245,9 +270,9 @@ class MqttSink:
 
     def _publish(self) -> None:
         if self._connection.generation != self._generation:  # begin again with all that is not acknowledged
-            self._generation, self._last = self._connection.generation, 0
-            self._in_flight.clear()
-            self._acknowledged.clear()
+            self._generation = self._connection.generation
+            self._window.begin()
+            self._answers.clear()
         self._settle()
         self._send_alerts()
         self._send_states()
@@ -255,26 +280,27 @@ class MqttSink:
             self._changed.notify_all()
 
     def _settle(self) -> None:
-        done = []
-        while self._acknowledged:
-            number = self._in_flight.pop(self._acknowledged.popleft(), None)
+        """Take what was delivered out of the outbox; what was refused stays."""
+        now, done = time.monotonic(), []
+        while self._answers:
+            number = self._window.answered(*self._answers.popleft(), now)
             if number is not None:
                 done.append(number)
         if done:
             self._box.remove(done)
-            self._delivered += len(done)
+        if self._window.wait(now) == 0:
+            oldest = self._box.after(0, 1)
+            self._window.try_again(now, oldest[0].number if oldest else None)
 
     def _send_alerts(self) -> None:
         """Fill the window with the oldest alerts beyond the last one sent."""
-        free = WINDOW - len(self._in_flight)
-        if not free or not self._connection.connected:
+        if not self._window.free or not self._connection.connected:
             return
-        for entry in self._box.after(self._last, free):
-            mid = self._connection.publish(Message(entry.topic, entry.payload))
-            if mid is None:
+        for entry in self._box.after(self._window.last, self._window.free):
+            message = self._connection.publish(Message(entry.topic, entry.payload))
+            if message is None:
                 break
-            self._in_flight[mid] = entry.number
-            self._last = entry.number
+            self._window.sent(message, entry.number)
 
     def _send_states(self) -> None:
         while self._connection.connected and (waiting := self._states.take()) is not None:

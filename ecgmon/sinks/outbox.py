@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ecgmon.errors import EcgmonError
+from ecgmon.errors import DiskError, EcgmonError
 from ecgmon.sinks.database import DISK_ERRORS, Design, connect, identity, open_file
 
 T = TypeVar("T")
@@ -63,18 +63,16 @@ class Entry:
 class Outbox:
     """A bounded queue of messages that survives the program; all methods may be called from any thread.
 
-    ``path`` None keeps it in memory. A file that cannot be used from the start is an
-    :class:`~ecgmon.errors.EcgmonError`; a damaged one is put aside as ``*.damaged``. A disk that fails later
-    does not stop the monitor: messages are then kept in memory, and :attr:`durable` is False until the file
-    can be used again; the log says both.
+    ``path`` None keeps it in memory. A file that cannot be used is an :class:`~ecgmon.errors.EcgmonError`; a
+    damaged one is put aside as ``*.damaged``. A disk that fails, at the start or later, does not stop the
+    monitor: messages are then kept in memory, and :attr:`durable` is False until the file can be used again;
+    the log says both.
     """
 
     def __init__(self, path: Path | None, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._path = path
-        self._database = connect(":memory:", _DESIGN) if path is None else open_file(path, _DESIGN)
-        self._file = None if path is None else identity(path)
         self._left: int | None = None  # how many waited when it was closed
         self._said = self._failed = -COMPLAIN_EVERY
         self._retry_at = 0.0
@@ -85,6 +83,21 @@ class Outbox:
         """Messages given up because the outbox was full."""
         self.disk_errors = 0
         """Times that the disk did not take a message, which then was kept in memory alone."""
+        self._file: tuple[int, int] | None = None
+        self._database = connect(":memory:", _DESIGN)
+        if path is not None:
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        try:
+            database = open_file(path, _DESIGN)
+        except DiskError as error:
+            self.disk_errors += 1
+            self._retreat(error)
+            self._all_read = False
+            return
+        self._database.close()
+        self._database, self._file = database, identity(path)
 
     def put(self, key: str, topic: str, payload: bytes, *, cleared: bool) -> None:
         """Add a message; one whose ``key`` is waiting already is not added twice."""

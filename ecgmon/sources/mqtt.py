@@ -176,7 +176,7 @@ class MqttSource:
         with self._filled:
             if not self._taking.is_set():
                 return
-            self._queue.append(replace(chunk, ack=message.acknowledge))
+            self._queue.append(replace(chunk, ack=message.acknowledge, received=time.monotonic()))
             self._bytes += chunk.samples.nbytes
             while len(self._queue) > 1 and (
                 len(self._queue) > self._settings.queue_chunks or self._bytes > self._settings.queue_bytes

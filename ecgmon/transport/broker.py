@@ -82,6 +82,10 @@ def parse_url(url: str) -> Address:
         raise ValueError(
             f"broker url: names no host, as in {scheme}://127.0.0.1 or unix:///run/mosquitto.sock"
         )
+    if scheme == "unix" and parts.hostname:
+        raise ValueError(
+            "broker url: the path of a socket begins with a third slash, unix:///run/mosquitto.sock"
+        )
     if scheme in {"mqtt", "mqtts"} and parts.path not in {"", "/"}:
         raise ValueError(f"broker url: a path after the host means nothing to {scheme}")
     return Address(

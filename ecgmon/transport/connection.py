@@ -32,6 +32,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ecgmon.errors import EcgmonError, TransportError
 from ecgmon.transport.acknowledger import Acknowledger
+from ecgmon.transport.bounded import BoundedClient
 from ecgmon.transport.broker import BrokerSettings, explain, explain_alert, explain_refusal
 from ecgmon.transport.messages import Handlers, Incoming, Message, Presence
 
@@ -46,6 +47,15 @@ SESSION_EXPIRY_SECONDS: Final = 3600
 RECEIVE_MAXIMUM: Final = 1000
 """Unacknowledged messages that an MQTT 5 broker may send us at once; a 3.1.1 broker has its own limit."""
 
+MAX_PACKET: Final = 1_000_000
+"""Bytes kept of one packet where the owner names no limit."""
+
+SHORT_ONES: Final = 3
+"""After so many short connections in a row another client with our name is suspected."""
+
+NO_SUBSCRIBER: Final = 0x10
+"""MQTT 5, reason code of PUBACK: taken, and nobody was there to hear it."""
+
 
 class Connection:
     """Connects, subscribes, and does so again with growing, jittered pauses until stopped.
@@ -53,7 +63,8 @@ class Connection:
     ``role`` (``in``, ``out``, ``replay``) distinguishes the connections of one process; ``subscribe`` is a
     filter and its QoS. ``persistent`` asks the broker to keep the subscription and what arrives while we are
     away; it needs a ``client_id`` in ``broker``. With ``manual_ack`` a message of QoS 1 is acknowledged only
-    by its ``acknowledge``. ``max_packet`` is the largest packet, in bytes, that an MQTT 5 broker may send us.
+    by its ``acknowledge``. ``max_packet`` is the largest packet, in bytes, that an MQTT 5 broker may
+    send us, and what is kept of a larger one of 3.1.1.
     """
 
     def __init__(
@@ -66,7 +77,7 @@ class Connection:
         persistent: bool = False,
         manual_ack: bool = False,
         presence: Presence | None = None,
-        max_packet: int | None = None,
+        max_packet: int = MAX_PACKET,
     ) -> None:
         if persistent and broker.client_id is None:
             raise TransportError("a persistent session needs broker.client_id, the same at every start")
@@ -153,7 +164,7 @@ class Connection:
         self._set_down(None)
 
     def _run(self) -> None:
-        failures = 0
+        failures = short = 0
         while not self._stopping.is_set():
             self.attempts += 1
             try:
@@ -166,6 +177,9 @@ class Connection:
                 log.exception("broker %s: the connection failed inside", self.shown)
                 error = f"internal error: {failure!r}"
             lasted = time.monotonic() - self._up_since if self._connected else 0.0
+            short = short + 1 if 0 < lasted < STABLE_SECONDS else 0
+            if short >= SHORT_ONES:
+                error += f"; does another client call itself {self._client_id}?"
             repeated = error == self._last_error
             self._set_down(error)
             if self._stopping.is_set() or (self._once and not self.generation):
@@ -196,14 +210,17 @@ class Connection:
                 options["clean_start"] = not self._persistent
                 options["properties"] = properties = _properties(PacketTypes.CONNECT)
                 properties.ReceiveMaximum = RECEIVE_MAXIMUM
-                if self._max_packet is not None:
-                    properties.MaximumPacketSize = self._max_packet
+                properties.MaximumPacketSize = self._max_packet
                 if self._persistent:
                     properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
             client.connect(address.host, address.port, self.broker.keepalive_seconds, **options)
+            patience = time.monotonic() + self.broker.connect_timeout_seconds
             code = MQTTErrorCode.MQTT_ERR_SUCCESS
             while code == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 code = client.loop(0.5)  # unlike loop_forever it can be woken
+                if not (self._connected or reasons) and time.monotonic() > patience:
+                    client.disconnect()
+                    return "it took the connection and does not answer"
         finally:
             self._client = None
         if reasons:
@@ -219,12 +236,13 @@ class Connection:
 
     def _new_client(self, reasons: list[str]) -> Client:
         address, v5 = self.broker.address, self.broker.protocol == "5"
-        client = Client(
+        client = BoundedClient(
             CallbackAPIVersion.VERSION2,
+            largest=self._max_packet,
             client_id=self._client_id,
             clean_session=None if v5 else not self._persistent,
             protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
-            transport={"ws": "websockets", "wss": "websockets", "unix": "unix"}.get(address.scheme, "tcp"),  # type: ignore[arg-type]
+            transport={"ws": "websockets", "wss": "websockets", "unix": "unix"}.get(address.scheme, "tcp"),
             reconnect_on_failure=False,
             manual_ack=self._manual_ack,
         )
@@ -300,11 +318,16 @@ class Connection:
         if client is self._client:
             client.ack(mid, qos)
 
-    def _on_publish(self, _client: Client, _data: Any, mid: int, _code: ReasonCode, _properties: Any) -> None:
+    def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
         with self._changed:
             self._last_delivered = mid
             self._changed.notify_all()
-        self._handlers.delivered(mid)
+        if code.is_failure:
+            self._handlers.refused(mid, str(code).lower())
+        elif code.value == NO_SUBSCRIBER:
+            self._handlers.unheard(mid)
+        else:
+            self._handlers.delivered(mid)
 
     def _set_up(self, client: Client) -> None:
         client.on_log = None  # it costs time with each message

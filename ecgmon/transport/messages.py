@@ -47,9 +47,13 @@ class Handlers:
     up          the broker has accepted us, and the subscription if there is one
     down        the connection is gone; nothing that was in flight will be acknowledged any more
     delivered   the broker has acknowledged the message of this number
+    refused     it will not pass on the message of this number, and why; only MQTT 5 tells
+    unheard     instead of delivered: it has acknowledged the message, and nobody was subscribed; likewise
     """
 
     message: Callable[[Incoming], None] = lambda _: None
     up: Callable[[], None] = lambda: None
     down: Callable[[], None] = lambda: None
     delivered: Callable[[int], None] = lambda _: None
+    refused: Callable[[int, str], None] = lambda _, __: None
+    unheard: Callable[[int], None] = lambda _: None

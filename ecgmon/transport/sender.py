@@ -26,11 +26,15 @@ class Sender:
     """
 
     def __init__(self, broker: BrokerSettings, qos: int) -> None:
-        self._connection = Connection(broker, "replay", Handlers(delivered=self._on_delivered))
+        handlers = Handlers(
+            delivered=self._on_delivered, refused=self._on_refused, unheard=self._on_delivered
+        )
+        self._connection = Connection(broker, "replay", handlers)
         self._qos = qos
         self._in_flight: dict[int, Message] = {}
         self._waiting: deque[Message] = deque()
         self._delivered: deque[int] = deque()
+        self._refusal: str | None = None
         self._news = threading.Event()
         self._generation = 0
         self._heard = time.monotonic()
@@ -70,6 +74,8 @@ class Sender:
         self._settle()
 
     def _pause(self) -> None:
+        if self._refusal is not None:
+            raise TransportError(f"broker {self.shown} refuses what we publish: {self._refusal}")
         if time.monotonic() - self._heard > PATIENCE:
             reason = self._connection.last_error or "it does not acknowledge"
             raise TransportError(f"broker {self.shown} took nothing for {PATIENCE:.0f} s: {reason}")
@@ -99,4 +105,8 @@ class Sender:
 
     def _on_delivered(self, mid: int) -> None:
         self._delivered.append(mid)
+        self._news.set()
+
+    def _on_refused(self, _mid: int, reason: str) -> None:
+        self._refusal = reason
         self._news.set()

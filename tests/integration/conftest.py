@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -61,6 +62,15 @@ class Mosquitto:
 
     def kill(self) -> None:
         self._end(subprocess.Popen.kill)
+
+    def reload(self) -> None:
+        """Read passwords and rights anew."""
+        self.signal(signal.SIGHUP)
+
+    def signal(self, number: int) -> None:
+        """Stop it, wake it, and so on."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _end(self, how: Callable[[subprocess.Popen[bytes]], None]) -> None:
         process, self._process = self._process, None

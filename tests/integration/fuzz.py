@@ -221,6 +221,7 @@ def rehearse(good: list[Message], count: int, scorer: Scorer) -> None:
 def run(count: int, seed: int = 0, url: str | None = None) -> Outcome:
     """``count`` bad messages beside four good streams; with ``url`` through the broker there."""
     scorer = Scorer(bundle.load("default"), "cpu")
+    scorer.warm_up(PipelineSettings().batch.size)  # as serve does
     good = good_messages(4, 60.0)
     expected = expected_alerts(good, scorer)
     messages = mixed(good, bad_messages(count, seed, any_topic=url is None), count)

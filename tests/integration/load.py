@@ -1,16 +1,18 @@
-"""Many devices at once, and what a daemon's process costs: shared by the pressure and the soak test."""
+"""Many devices before a daemon, and what its process costs: shared by the pressure and the soak test."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import struct
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ecgmon.config import convert
 from ecgmon.sources.base import chunks
@@ -19,6 +21,7 @@ from ecgmon.transport.broker import BrokerSettings
 from ecgmon.transport.connection import Connection
 from ecgmon.transport.messages import Message
 from ecgmon.transport.payloads import encode_binary
+from tests.integration.test_serve_mqtt import Daemon, daemon
 
 SEQ: Final = struct.Struct("<I")  # at byte 8 of the binary form
 TIME: Final = struct.Struct("<d")  # at byte 20
@@ -84,6 +87,30 @@ class Devices:
                 SEQ.pack_into(payload, 8, seq)
                 TIME.pack_into(payload, 20, stamp)
                 yield Message(f"ecg/bed-{stream:04d}/samples", bytes(payload), qos=0)
+
+
+@contextmanager
+def loaded(
+    folder: Path, url: str, streams: int, chunk_seconds: float, **source: Any
+) -> Iterator[tuple[Daemon, Devices]]:
+    """A daemon that is ready at the broker ``url``, and devices that are connected and do not send yet;
+    ``source``: keys of the daemon's source beside the defaults."""
+    devices = Devices(url, streams, chunk_seconds)
+    keys = {"source": {"type": "mqtt", "broker": {"url": url}, **source}} if source else {}
+    with daemon(folder, url, **keys) as served:
+        served.wait_ready()
+        devices.open()
+        try:
+            yield served, devices
+        finally:
+            devices.close()
+
+
+def verdict(problems: Sequence[str]) -> int:
+    """Says what did not hold; the exit status."""
+    for problem in problems:
+        print(f"FAILED: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 @dataclass(frozen=True)

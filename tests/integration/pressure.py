@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.fuzz import mosquitto
-from tests.integration.load import Cost, Devices, cost
-from tests.integration.test_serve_mqtt import Daemon, daemon
+from tests.integration.load import Cost, Devices, cost, loaded, verdict
+from tests.integration.test_serve_mqtt import Daemon
 
 STREAMS: Final = 200
 CHUNK_SECONDS: Final = 10.0
@@ -104,41 +104,32 @@ def wait_until(what: Callable[[], bool], longest: float) -> float:
 
 def run(folder: Path, url: str, seconds: float) -> Outcome:
     """Learn the limit, press for ``seconds``, let go."""
-    source = {"type": "mqtt", "broker": {"url": url}, "qos": 0, "queue_chunks": QUEUE}
-    devices = Devices(url, STREAMS, CHUNK_SECONDS)
-    with daemon(folder, url, source=source) as served:
-        served.wait_ready()
-        devices.open()
-        try:
-            devices.send_at(20.0)
-            served.wait(lambda: served.metric("ecgmon_beats_scored_total") > 0)  # compiled, warm
-            devices.send_at(1500.0)
-            served.wait(lambda: shed(served) > 0)
-            limit, _ = rate(served, devices, max(3.0, seconds / 10))
-            devices.send_at(3 * limit)
-            time.sleep(seconds / 4)
-            early = cost(served.process.pid)
-            taken, offered = rate(served, devices, 3 * seconds / 4)
-            late = cost(served.process.pid)
-            shown = json.loads(served.get("/readyz")[1])["shedding"]
-            alive = served.get("/healthz")[0] == 200
-            lost = shed(served)
-            devices.send_at(limit / 3)
-            recovery = wait_until(
-                lambda: served.metric('ecgmon_queue_depth{stage="source"}') < 20, 2 * RECOVERY
-            )
-            after = shed(served)
-            time.sleep(2.0)
-            calm = shed(served) == after
-            return Outcome(
-                limit, offered, taken, lost,
-                served.metric('ecgmon_sink_alerts_total{stage="mqtt",state="shed"}'),
-                served.metric('ecgmon_sink_alerts_total{stage="mqtt",state="delivered"}'),
-                shown["now"] and shown["chunks"] > 0 and shown["alerts"] == 0,
-                alive, early, late, recovery, calm,
-            )  # fmt: skip
-        finally:
-            devices.close()
+    with loaded(folder, url, STREAMS, CHUNK_SECONDS, qos=0, queue_chunks=QUEUE) as (served, devices):
+        devices.send_at(20.0)
+        served.wait(lambda: served.metric("ecgmon_beats_scored_total") > 0)  # compiled, warm
+        devices.send_at(1500.0)
+        served.wait(lambda: shed(served) > 0)
+        limit, _ = rate(served, devices, max(3.0, seconds / 10))
+        devices.send_at(3 * limit)
+        time.sleep(seconds / 4)
+        early = cost(served.process.pid)
+        taken, offered = rate(served, devices, 3 * seconds / 4)
+        late = cost(served.process.pid)
+        shown = json.loads(served.get("/readyz")[1])["shedding"]
+        alive = served.get("/healthz")[0] == 200
+        lost = shed(served)
+        devices.send_at(limit / 3)
+        recovery = wait_until(lambda: served.metric('ecgmon_queue_depth{stage="source"}') < 20, 2 * RECOVERY)
+        after = shed(served)
+        time.sleep(2.0)
+        calm = shed(served) == after
+        return Outcome(
+            limit, offered, taken, lost,
+            served.metric('ecgmon_sink_alerts_total{stage="mqtt",state="shed"}'),
+            served.metric('ecgmon_sink_alerts_total{stage="mqtt",state="delivered"}'),
+            shown["now"] and shown["chunks"] > 0 and shown["alerts"] == 0,
+            alive, early, late, recovery, calm,
+        )  # fmt: skip
 
 
 def main() -> int:
@@ -151,9 +142,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, mosquitto() as url:
         outcome = run(Path(folder), url, args.seconds)
     print(outcome.table())
-    for problem in outcome.problems():
-        print(f"FAILED: {problem}", file=sys.stderr)
-    return 1 if outcome.problems() else 0
+    return verdict(outcome.problems())
 
 
 if __name__ == "__main__":

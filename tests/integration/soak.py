@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.fuzz import mosquitto
-from tests.integration.load import Cost, Devices, cost, latency, quantile
-from tests.integration.test_serve_mqtt import daemon
+from tests.integration.load import Cost, cost, latency, loaded, quantile, verdict
 
 WARM: Final = 1 / 3
 """Share of the time that does not count: streams appear, patients are learned, nets are compiled."""
@@ -77,40 +76,34 @@ def problems(rows: list[Row], streams: int, minutes: float) -> list[str]:
 
 def run(folder: Path, url: str, streams: int, minutes: float) -> list[Row]:
     """Rows as they come, also on the terminal."""
-    devices = Devices(url, streams, 1.0)
     rows: list[Row] = []
     print(HEAD, flush=True)
-    with daemon(folder, url) as served:
-        served.wait_ready()
-        devices.open()
+    with loaded(folder, url, streams, 1.0) as (served, devices):
         devices.send_at(float(streams))
         began, before = time.monotonic(), latency(served.get("/metrics")[1])
-        try:
-            for number in range(1, LINES + 1):
-                time.sleep(max(0.0, began + 60 * minutes * number / LINES - time.monotonic()))
-                now = cost(served.process.pid)  # before it is asked, which takes threads of its own
-                page = served.get("/metrics")[1]
-                counts = latency(page)
-                lost = sum(
-                    float(line.rsplit(" ", 1)[1])
-                    for line in page.splitlines()
-                    if line.startswith("ecgmon_drops_total{")
+        for number in range(1, LINES + 1):
+            time.sleep(max(0.0, began + 60 * minutes * number / LINES - time.monotonic()))
+            now = cost(served.process.pid)  # before it is asked, which takes threads of its own
+            page = served.get("/metrics")[1]
+            counts = latency(page)
+            lost = sum(
+                float(line.rsplit(" ", 1)[1])
+                for line in page.splitlines()
+                if line.startswith("ecgmon_drops_total{")
+            )
+            rows.append(
+                Row(
+                    (time.monotonic() - began) / 60,
+                    now,
+                    served.metric("ecgmon_streams"),
+                    served.metric("ecgmon_beats_total"),
+                    quantile(before, counts, 0.5),
+                    quantile(before, counts, 0.99),
+                    lost,
                 )
-                rows.append(
-                    Row(
-                        (time.monotonic() - began) / 60,
-                        now,
-                        served.metric("ecgmon_streams"),
-                        served.metric("ecgmon_beats_total"),
-                        quantile(before, counts, 0.5),
-                        quantile(before, counts, 0.99),
-                        lost,
-                    )
-                )
-                print(rows[-1].text(), flush=True)
-                before = counts
-        finally:
-            devices.close()
+            )
+            print(rows[-1].text(), flush=True)
+            before = counts
     return rows
 
 
@@ -124,9 +117,7 @@ def main() -> int:
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, mosquitto() as url:
         found = problems(run(Path(folder), url, args.streams, args.minutes), args.streams, args.minutes)
-    for problem in found:
-        print(f"FAILED: {problem}", file=sys.stderr)
-    return 1 if found else 0
+    return verdict(found)
 
 
 if __name__ == "__main__":

@@ -254,7 +254,7 @@ def test_pauses_double_from_shortest_to_longest_and_are_jittered() -> None:
 def test_a_listener_that_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(TransportError, match="no answer within 1 s"):
+        with pytest.raises(TransportError, match="does not answer"):
             Connection(BrokerSettings(url=url, connect_timeout_seconds=0.5), "in").start(must_connect=True)
 
 

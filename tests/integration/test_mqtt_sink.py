@@ -149,12 +149,13 @@ def test_the_newest_state_is_retained_survives_a_broker_without_memory_and_can_b
     sink.open()
     for rate in (60, 61, 62):
         sink.state("bed", {"heart_rate": rate})
-    wait_for(lambda: retained(mosquitto, "ecgmon/streams/bed/state") == [{"heart_rate": 62}])
+    newest = [{"heart_rate": 62, "session": sink.session}]
+    wait_for(lambda: retained(mosquitto, "ecgmon/streams/bed/state") == newest)
     mosquitto.kill()
     for file in mosquitto.folder.glob("*.db"):
         file.unlink()
     mosquitto.start()
-    wait_for(lambda: retained(mosquitto, "ecgmon/streams/bed/state") == [{"heart_rate": 62}])
+    wait_for(lambda: retained(mosquitto, "ecgmon/streams/bed/state") == newest)
     sink.state("bed", {})
     wait_for(lambda: not retained(mosquitto, "ecgmon/streams/bed/state"))
     sink.close(5.0)

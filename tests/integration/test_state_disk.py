@@ -53,3 +53,36 @@ def test_a_full_disk_stops_nothing_and_is_used_again_when_there_is_room(
     assert text.count("monitoring goes on, but until it can be used again a restart would miss") == 1
     assert "can be used again: " in text
     assert "Traceback" not in text
+
+
+def test_a_disk_that_is_full_from_the_start_stops_nothing_and_is_used_when_there_is_room(
+    new_mosquitto: Callable[[str, str], Broker], mitdb: Path, tmp_path: Path
+) -> None:
+    plan = Plan(mitdb, streams=2, seconds=1200.0, speed=40.0, kills=0)
+    broker = new_mosquitto("full", LAZY)
+    devices, daemon = Devices(plan, broker.url), Daemon(tmp_path, broker.url, plan.streams)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, before[1]))  # inherited: less than the tables take
+        try:
+            daemon.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert daemon.process is not None
+        assert daemon.metric("ecgmon_state_durable") == 0.0
+        assert daemon.metric("ecgmon_outbox_durable") == 0.0
+        devices.start()
+        until = time.monotonic() + 60
+        while daemon.metric("ecgmon_beats_total") < 50:
+            assert time.monotonic() < until, daemon.log.read_text()
+            time.sleep(0.1)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
+        while daemon.metric("ecgmon_state_durable") != 1.0:
+            assert time.monotonic() < until, daemon.log.read_text()
+            time.sleep(0.1)
+        assert daemon.page("/readyz")[0] == 200
+    finally:
+        daemon.end(signal.SIGKILL)
+    text = daemon.log.read_text()
+    assert "the streams would be lost by a restart" in text
+    assert "Traceback" not in text

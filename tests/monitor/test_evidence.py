@@ -249,5 +249,5 @@ def test_what_is_remembered_does_not_grow() -> None:
     for n, (beat, score) in enumerate(rhythm("V.VVx" * 400)):
         findings.beat(beat, score)
         if n in {1000, 2000}:
-            sizes = [*sizes, len(findings._recent) + sum(map(len, findings._tally.figures.values()))]
+            sizes = [*sizes, len(findings._recent) + sum(f.nbytes for f in findings._tally.figures.values())]
     assert sizes[0] == sizes[1]

@@ -86,6 +86,18 @@ def test_clients_that_say_nothing_do_not_keep_others_out_for_ever(
             connection.close()
 
 
+def test_a_probe_gets_the_place_of_a_client_that_says_nothing(server: HttpServer) -> None:
+    silent = [socket.create_connection(server.address) for _ in range(3 * pages.CONNECTIONS)]
+    try:
+        began = time.monotonic()
+        for _ in range(5):
+            assert ask(server, "GET", "/good") == (200, b'{"a":1}\n')
+        assert time.monotonic() - began < pages.TIMEOUT / 2, "long before the silent ones are cut off"
+    finally:
+        for connection in silent:
+            connection.close()
+
+
 def test_clients_that_trickle_do_not_keep_others_out_for_ever(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

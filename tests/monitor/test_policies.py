@@ -8,6 +8,7 @@ import pytest
 
 from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality, Score
+from ecgmon.monitor import snapshot
 from ecgmon.monitor.alerting import HeartRate, StreamAlerts, alert_id
 from ecgmon.monitor.policies import AlertSettings, LeadOffSettings
 
@@ -79,6 +80,23 @@ def test_evidence_keeps_the_last_32_r_peaks() -> None:
     assert cleared.evidence is not None
     assert len(cleared.evidence.r_peaks) == 32
     assert cleared.evidence.r_peaks[-1] == pytest.approx(EPOCH + 99 * 0.8)
+
+
+def test_the_oddest_beat_is_found_as_far_back_as_an_onset_can_lie() -> None:
+    """For 10 s after an alert none is raised, but odd beats are counted: all eight of the last then."""
+    *_, raised = play(alerts(), "xxx" + "." * 8 + "xxxxxXxxxxxxx")
+    assert raised.onset == pytest.approx(EPOCH + 16 * 0.8)
+    assert raised.evidence is not None
+    assert raised.evidence.window == pytest.approx([1.6] * WINDOW)
+
+
+def test_what_a_stream_keeps_does_not_grow_with_its_odd_beats() -> None:
+    stream, kept = alerts(), {}
+    for n in range(256):
+        play(stream, "x", start=float(n))
+        seconds(stream, ".", n)
+        kept[n] = len(snapshot.encode(stream.save()))
+    assert kept[16] < kept[255] < kept[16] + 500  # R-peaks, and longer numbers
 
 
 def test_three_fast_odd_beats_in_a_row_are_critical() -> None:

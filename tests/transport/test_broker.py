@@ -70,6 +70,7 @@ def test_user_and_password_are_unquoted() -> None:
         "mqtt://me:s3cret@h?x",
         "mqtt://me:s3cret@h x",
         "unix://",
+        "unix://run/mosquitto.sock",
         "mqtt://[::1",
     ],
 )

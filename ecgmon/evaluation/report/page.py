@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +20,7 @@ from ecgmon.evaluation.report.curves import (
     roc_picture,
 )
 from ecgmon.evaluation.report.material import Material
+from ecgmon.evaluation.report.naming import free_name
 from ecgmon.evaluation.report.overview import facts, origin, unseen
 from ecgmon.evaluation.report.prose import (
     EC57,
@@ -136,7 +135,7 @@ def _examples(material: Material, pictures: list[Picture]) -> Section | None:
         if group is None:
             continue
         chosen = group.chosen(key)
-        made = [beat_picture(_name(names, key, e.record, e.place), e, why) for why, e in chosen]
+        made = [beat_picture(free_name(names, key, e.record, e.place), e, why) for why, e in chosen]
         pictures += made
         parts.append(f"<h3>{heading} ({group.n}, {len(made)} shown)</h3>")
         parts.append(f'<div class="beats">{"".join(p.html() for p in made)}</div>')
@@ -150,27 +149,9 @@ def _timelines(material: Material, pictures: list[Picture]) -> Section | None:
         return None
     names: set[str] = set()
     traces = material.traces[:MOST_TIMELINES]
-    made = [timeline_picture(_name(names, "timeline", trace.name), trace) for trace in traces]
+    made = [timeline_picture(free_name(names, "timeline", trace.name), trace) for trace in traces]
     pictures += made
     left = len(material.traces) - len(made)
     note = f"<p>The first {len(made)} recordings; {left} more are in the tables only.</p>" if left else ""
     content = TIMELINES + note + "".join(p.html("timeline") for p in made)
     return "timelines", "Alerts over time", content
-
-
-def _name(taken: set[str], *parts: str) -> str:
-    """A file name of ``parts`` that is not ``taken``, upper and lower case being one; letters, digits, dots
-    and hyphens only."""
-    name = wanted = "-".join(word for part in parts if (word := _word(part)))
-    n = 1
-    while name.lower() in taken:
-        n += 1
-        name = f"{wanted}-{n}"
-    taken.add(name.lower())
-    return name
-
-
-def _word(text: str) -> str:
-    """``text`` in ASCII, as far as it goes; what other scripts say stays told apart by a checksum."""
-    word = re.sub(r"[^A-Za-z0-9.]+", "-", text.replace("?", "unknown")).strip("-.")
-    return word if text.isascii() else f"{word}-{zlib.crc32(text.encode()):08x}".strip("-")

@@ -170,6 +170,7 @@ def _inline(svg: str, name: str, alt: str) -> str:
         text = re.sub(r'xlink:href="#', f'href="#{prefix}-', text)
         text = re.sub(r"url\(#", f"url(#{prefix}-", text)
         text = re.sub(r"#[0-9a-f]{6}\b", _themed, text)
+        text = re.sub(r'\b(?:d|x|y)="[^"]+"', _rounded, text)
         return text.replace("'DejaVu Sans'", "var(--font)")
 
     body = re.sub(r"<[^>]+>", tag, body)
@@ -182,6 +183,11 @@ def _themed(found: re.Match[str]) -> str:
     """A colour as the page's property of its role; one that has no role stays as it is."""
     role = _ROLE.get(found[0])
     return found[0] if role is None else f"var(--{role})"
+
+
+def _rounded(found: re.Match[str]) -> str:
+    """Coordinates to hundredths of a point, less than what can be seen: the page is half as large."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", found[0])
 
 
 def properties() -> str:

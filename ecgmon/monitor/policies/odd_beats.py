@@ -26,7 +26,10 @@ class OddBeats:
         self._rule = EpisodeRule(settings)
         look_back = max(settings.of_beats, settings.run_beats)
         self._findings = EpisodeFindings(look_back)
-        self._recent: deque[tuple[Beat, Score]] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
+        # Windows are kept for as many odd beats as an onset can lie back, of the others the R-peak alone: a
+        # beat with its score is 3.6 KB, and with 32 of them streams grew for as long as odd beats were new.
+        self._recent: deque[tuple[Beat, Score]] = deque(maxlen=look_back)
+        self._peaks: deque[float] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
         self._oddest: tuple[Beat, Score] | None = None
 
     def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
@@ -42,6 +45,7 @@ class OddBeats:
         self._findings.beat(beat, score)
         if score.alarming:
             self._recent.append((beat, score))
+            self._peaks.append(beat.r)
             if self._rule.active:
                 self._note(beat, score)
         return changes + self._changes(event for event in decided if event.state == "raised")
@@ -73,7 +77,7 @@ class OddBeats:
                 if beat.r >= event.onset:
                     self._note(beat, score)
         findings, summary = self._findings.told()
-        peaks = [beat.r for beat, _ in self._recent if event.onset <= beat.r <= event.end]
+        peaks = [r for r in self._peaks if event.onset <= r <= event.end]
         return Change(
             kind="anomalous-beats",
             state=event.state,

@@ -1,0 +1,1 @@
+"""``ecgmon compare``: many methods, trained and measured alike, in tables and pictures."""

@@ -1,0 +1,212 @@
+"""From a configuration to cells."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ecgmon.comparison.plan import Plan, merged, plan, used
+from ecgmon.comparison.quick import hasten
+from ecgmon.comparison.settings import CompareSettings, convert, load
+from ecgmon.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+Tree = dict[str, Any]
+
+
+def settings(tree: Tree) -> CompareSettings:
+    return convert(tree, "compare.yaml")
+
+
+def planned(tree: Tree, table: str = "hash") -> Plan:
+    said = settings(tree)
+    return plan(said, dict.fromkeys(used(said, "compare.yaml"), table), "compare.yaml")
+
+
+def names(found: Plan, experiment: str) -> list[str]:
+    return [row.name for row in found.rows[experiment]]
+
+
+def test_rows_are_the_product_of_the_axes_and_the_methods_beside(tree: Tree) -> None:
+    tree["experiments"]["first"]["vary"].append({"": None, "noisy": {"noise": 0.1}})
+    found = planned(tree)
+    assert names(found, "first") == ["plain", "plain, noisy", "KL", "KL, noisy", "PCA"]
+    noisy = found.rows["first"][3].cells[0].method
+    assert msgspec.to_builtins(noisy)["noise"] == 0.1
+    assert msgspec.to_builtins(noisy)["kl_weight"] == 0.1
+    assert msgspec.to_builtins(noisy)["network"]["sizes"] == (8,)
+
+
+def test_equal_cells_are_run_once(tree: Tree) -> None:
+    found = planned(tree)
+    assert [len(row.cells) for row in found.rows["first"]] == [1, 1, 1]
+    assert [len(row.cells) for row in found.rows["second"]] == [2, 2]
+    assert len(found.cells()) == 6
+
+
+def test_seeds_go_with_folds_by_turns_or_each_with_each(tree: Tree) -> None:
+    tree["seeds"] = [0, 1, 2]
+    one = planned(tree).rows["second"][0].cells
+    assert [(cell.seed, cell.fold) for cell in one] == [(0, 0), (1, 1), (2, 0)]
+    tree["cross"] = True
+    every = planned(tree).rows["second"][0].cells
+    assert [(cell.seed, cell.fold) for cell in every] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_a_finished_model_is_scored_once(tree: Tree) -> None:
+    tree["experiments"]["second"]["methods"]["ours"] = {"type": "ecgmon", "bundle": "default"}
+    cells = planned(tree).rows["second"][-1].cells
+    assert [(cell.seed, cell.fold) for cell in cells] == [(0, 0)]
+    assert len(cells[0].bundle) == 64
+
+
+def test_the_first_fits_of_all_rows_come_before_the_second_of_any(tree: Tree) -> None:
+    seeds = [cell.seed for cell in planned(tree).cells().values()]
+    assert seeds == sorted(seeds)
+
+
+def test_a_variant_may_change_what_is_drawn(tree: Tree) -> None:
+    tree["experiments"]["first"]["vary"] = [{"": {}, "5 %": {"draw": {"contamination": 0.05}}}]
+    assert [row.cells[0].draw.contamination for row in planned(tree).rows["first"]] == [0.0, 0.05, 0.0]
+
+
+def test_another_type_begins_anew() -> None:
+    base = {"network": {"type": "mlp", "sizes": [8]}, "epochs": 3}
+    assert merged(base, {"network": {"type": "lstm"}}) == {"network": {"type": "lstm"}, "epochs": 3}
+    assert merged(base, {"network": {"latent": 2}})["network"] == {"type": "mlp", "sizes": [8], "latent": 2}
+
+
+def test_a_key_is_the_same_however_the_file_is_written(tree: Tree) -> None:
+    keys = set(planned(tree).cells())
+    other = copy.deepcopy(tree)
+    other["experiments"] = dict(reversed(other["experiments"].items()))
+    other["experiments"]["first"]["base"]["kl_weight"] = 0.0  # the default
+    other["experiments"]["first"]["title"] = "Another title"
+    other["workers"] = 2
+    assert set(planned(other).cells()) == keys
+
+
+def _thresholds(tree: Tree) -> None:
+    tree["thresholds"]["F1"]["steps"] = 51
+
+
+def _beta(tree: Tree) -> None:
+    tree["beta"] = 0.5
+
+
+def _beats(tree: Tree) -> None:
+    tree["datasets"]["ward"]["max_beats_per_patient"] = 61
+
+
+def _folds(tree: Tree) -> None:
+    tree["folds"] = 3
+
+
+def _seeds(tree: Tree) -> None:
+    tree["seeds"] = [7, 8]
+    tree["experiments"]["first"]["seeds"] = [7]
+
+
+@pytest.mark.parametrize("change", [_thresholds, _beta, _beats, _folds, _seeds])
+def test_what_decides_a_result_is_in_its_key(tree: Tree, change: Any) -> None:
+    before = set(planned(tree).cells())
+    change(tree)
+    assert not before & set(planned(tree).cells())
+
+
+def test_other_beats_are_other_cells(tree: Tree) -> None:
+    assert not set(planned(tree).cells()) & set(planned(tree, "other").cells())
+
+
+def _wrong(tree: Tree, path: str, value: Any) -> Tree:
+    *way, last = path.split(".")
+    here = tree
+    for key in way:
+        here = here[key]
+    here[last] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("experiments.first.dataset", "else", "there is no data set 'else'; datasets has ward"),
+        ("experiments.first.vary", [{}], r"first.vary\[0\]: an axis without variants leaves no row"),
+        ("experiments.first.vary", [{"a": {"noize": 1}}], "first 'a': unknown key 'noize'; did you mean"),
+        ("experiments.first.vary", [{"PCA": {}}], "first 'PCA': two rows have this name"),
+        ("experiments.first.base", {"type": "magic"}, "first 'plain': .*magic"),
+        ("experiments.first.base.epochs", 0, "first 'plain': epochs: Expected `int` >= 1"),
+        ("experiments.first.base.readings", {}, "first 'plain': readings: names none"),
+        ("experiments.first.vary", [{"a": {"draw": {"prevalence": 2}}}], "first 'a' draw: prevalence"),
+        ("experiments.first.vray", [], "experiments.first: unknown key 'vray'; did you mean 'vary'"),
+        ("experiments.first", {"dataset": "ward"}, "experiments.first: has no rows"),
+        ("experiments", {}, "experiments: .*length"),
+        ("thresholds", {}, "thresholds: .*length"),
+        ("seeds", [], "seeds: .*length"),
+        ("folds", 1, "folds: Expected `int` >= 2"),
+        ("experiments.second.methods.ours", {"type": "ecgmon", "readings": {"a": {"score": "l2"}}}, "one sc"),
+    ],
+)  # fmt: skip
+def test_a_wrong_configuration_is_one_line_that_says_where(
+    tree: Tree, path: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        planned(_wrong(tree, path, value))
+    assert str(caught.value).startswith("compare.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_projects_own_model_wants_recordings_as_they_are(tree: Tree) -> None:
+    tree["experiments"]["second"]["methods"]["ours"] = {"type": "ecgmon"}
+    tree["experiments"]["second"]["draw"] = {"contamination": 0.1}
+    with pytest.raises(ConfigError, match=r"'ours': draw.contamination: type ecgmon learns from whole"):
+        planned(tree)
+    tree["datasets"]["ward"] = {"type": "csv", "train": "a.csv", "test": "b.csv"}
+    with pytest.raises(ConfigError, match="'ours': type ecgmon learns from recordings"):
+        planned(tree)
+
+
+def test_quick_keeps_every_row_and_cuts_the_rest(tree: Tree) -> None:
+    tree["experiments"]["first"]["base"] |= {
+        "epochs": 50,
+        "readings": {"a": {"draws": 9, "augmentation": ["flip"]}},
+    }
+    tree["datasets"]["ward"]["max_test"] = None
+    said = hasten(settings(tree))
+    full = planned(tree)
+    found = plan(said, {"ward": "hash"}, "compare.yaml", quick=True)
+    for name in full.rows:
+        assert names(found, name) == names(full, name)
+        assert all(len(row.cells) == 1 for row in found.rows[name])
+    cell = found.rows["first"][0].cells[0]
+    method = msgspec.to_builtins(cell.method)
+    assert method["epochs"] == 4
+    assert method["readings"]["a"]["draws"] == 1
+    assert cell.dataset.max_test == 4000
+
+
+def test_the_shipped_configuration_has_all_that_is_to_be_compared() -> None:
+    said = load(ROOT / "configs" / "compare.yaml")
+    found = plan(said, dict.fromkeys(used(said, "file"), "hash"), "file")
+    quick = plan(hasten(said), dict.fromkeys(used(said, "file"), "hash"), "file", quick=True)
+    assert [[row.name for row in rows] for rows in quick.rows.values()] == [
+        [row.name for row in rows] for rows in found.rows.values()
+    ]
+    trees = [msgspec.to_builtins(cell.method) for cell in found.cells().values()]
+    networks = {tree["network"]["type"] for tree in trees if tree["type"] == "autoencoder"}
+    assert networks == {"mlp", "lstm", "conv1d", "conv-lstm", "deep", "deep-conv"}
+    assert {tree["detector"]["type"] for tree in trees if tree["type"] == "latent"} == {
+        "one-class-svm", "isolation-forest", "deep-svdd",
+    }  # fmt: skip
+    classical = {
+        (tree["detector"]["type"], tree["components"] is None)
+        for tree in trees
+        if tree["type"] == "classical"
+    }
+    assert len(classical) == 24
+    assert len(names(found, "autoencoders")) == 6 * 2 * 2 + 3
+    assert all(len(row.cells) >= 3 or "shipped" in row.name for rows in found.rows.values() for row in rows)
