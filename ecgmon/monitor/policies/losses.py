@@ -1,0 +1,46 @@
+"""Is too much of the signal lost to be watched? Each loss is harmless alone, many are not.
+
+Behind every gap detector and quality gate begin anew, and the beats beside it are not scored. So where a
+quarter of the last 30 s was lost, in pieces, the stream is not analysed, and that is said (``noise``); it is
+again where less than a sixth was. One gap alone, however long, is none of this: of each no more than
+``RUN`` seconds count, and while nothing comes at all ``stream-lost`` speaks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from ecgmon.monitor.policies.line import LOST, Signal
+
+SPAN: Final = 30
+"""Seconds looked back on, those of a gap beyond ``RUN`` left out."""
+
+RUN: Final = 3
+HEAVY: Final = 8
+LIGHT: Final = 5
+"""Seconds: of one gap that count; lost ones of ``SPAN`` that are too many; that are few enough again, less
+than so many."""
+
+
+class Losses:
+    """Follows one stream, second by second. A second counts as lost if a part of it was."""
+
+    def __init__(self) -> None:
+        self.heavy = False
+        """Too much was lost."""
+        self.since = 0.0
+        """Stream time from which on it was, s."""
+        self._run = 0
+        self._lost: deque[int] = deque(maxlen=SPAN)  # the second if it was lost, else -1
+
+    def second(self, second: int, signal: Signal) -> bool:
+        """Take the next second; returns ``heavy``."""
+        self._run = self._run + 1 if signal in LOST else 0
+        if self._run <= RUN:
+            self._lost.append(second if self._run else -1)
+        lost = [each for each in self._lost if each >= 0]
+        if not self.heavy and len(lost) >= HEAVY:
+            self.since = float(lost[0])
+        self.heavy = len(lost) >= (LIGHT if self.heavy else HEAVY)
+        return self.heavy
