@@ -11,8 +11,8 @@ Measured on MIT-BIH, first leads, gain raised eightfold: five beats in a row are
 (median of 48 records; 45 within 20 s), where it was 5 minutes. Recorded noise (em, ma and bw at 12 to -6 dB,
 six records) opens the gate in no second more than before.
 
-Not part of the frontend's fingerprint, to which models are tied: on all recordings of MIT-BIH, which they learn
-from, beats, windows and verdicts are the same to the bit with it and without, in either lead.
+Not part of the frontend's fingerprint, to which models are tied: on all recordings of MIT-BIH, which they
+learn from, beats, windows and verdicts are the same to the bit with it and without, in either lead.
 """
 
 from __future__ import annotations

@@ -233,15 +233,15 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal, risen: Signal) -> int:
         verdict |= NOISY
     if full and count % BLOCKS == 0:
         _remember(s, ranges, extent, verdict)
-        clean = verdict in (0, NOISY) and _is_clean(blocks, count, extent, second_fast)
+        clean = verdict in (0, NOISY) and _is_clean(blocks, extent, second_fast)
         if level.has_risen(extent, usual if verdict == NOISY else np.inf, clean, risen):
             s[_SECONDS] = s[_CLOSED] = s[_TROUBLE] = s[_HELD] = 0.0
     return verdict
 
 
 @compiled
-def _is_clean(blocks: Any, count: int, extent: float, fast: float) -> bool:
-    """Whether the last 2 s, judged by their own range alone, show neither muscle noise nor a trace of motion."""
+def _is_clean(blocks: Any, extent: float, fast: float) -> bool:
+    """Whether the last 2 s, by their own range ``extent``, show neither muscle noise nor any motion."""
     between = median(blocks[:, _MIDDLE], len(blocks))
     busy = between > BACKGROUND_SHARE * np.max(blocks[:, _TOP])
     wanders = np.max(blocks[:, _WHIGH]) - np.min(blocks[:, _WLOW]) > WANDER_SHARE * extent

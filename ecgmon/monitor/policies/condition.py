@@ -70,7 +70,7 @@ class Condition:
         if not self._settings.enabled or signal is None:
             return []
         now = quality.second + 1.0
-        heavy = self._losses is not None and self._losses.second(quality.second, signal)
+        heavy = self._losses is not None and self._losses.second(quality, signal)
         if self._losses is not None and heavy:
             self._calm = 0
             return self._alert.begin(max(self._losses.since, self._alert.end), now, now)
