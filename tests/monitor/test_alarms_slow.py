@@ -39,7 +39,8 @@ def good_from(chunks: Sequence[Chunk], t: float) -> float:
 
 
 def calm(patient: int, seconds: float) -> Samples:
-    return simulate(seconds, FS, seed=11, index=patient, rates=CALM)[0][0]
+    x: Samples = simulate(seconds, FS, seed=11, index=patient, rates=CALM)[0][0]
+    return x
 
 
 @pytest.mark.parametrize("patient", range(6))

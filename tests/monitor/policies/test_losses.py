@@ -17,7 +17,7 @@ def told(pattern: str) -> list[tuple[str, float, float]]:
     ``m`` missing samples alone, ``t`` some of them."""
     line = Line(0.01)
     noise = Condition("noise", NOT_ANALYSING, ConditionSettings(), line, Losses())
-    found = []
+    found: list[tuple[str, float, float]] = []
     for k, mark in enumerate(pattern):
         extents = () if mark in "gp" else LOUD
         quality = Quality(k, missing=mark != ".", extents=extents, partial=mark in "pt")
