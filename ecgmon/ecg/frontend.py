@@ -210,9 +210,14 @@ class Frontend:
     def _verdict(self, block: int, bits: int, out: Output) -> None:
         self._verdicts[block % _VERDICTS] = bits
         if block % BLOCKS == BLOCKS - 1:
+            partial = not bits & quality.MISSING
             for earlier in range(block - BLOCKS + 1, block):
-                bits |= int(self._verdicts[earlier % _VERDICTS])
-            out.quality.append(_quality(block // BLOCKS, bits, *self._moves(block // BLOCKS)))
+                other = int(self._verdicts[earlier % _VERDICTS])
+                partial |= not other & quality.MISSING
+                bits |= other
+            out.quality.append(
+                _quality(block // BLOCKS, bits, *self._moves(block // BLOCKS), partial=partial)
+            )
             self._second = block // BLOCKS + 1
 
     def _moves(self, second: int) -> tuple[tuple[float, ...], float]:
@@ -341,7 +346,9 @@ def _longest_run(marks: Flags) -> int:
     return int((edges[1::2] - edges[::2]).max())
 
 
-def _quality(second: int, bits: int, extents: tuple[float, ...] = (), wander: float = 0.0) -> Quality:
+def _quality(
+    second: int, bits: int, extents: tuple[float, ...] = (), wander: float = 0.0, *, partial: bool = False
+) -> Quality:
     return Quality(
         second,
         flat=bool(bits & quality.FLAT),
@@ -350,4 +357,5 @@ def _quality(second: int, bits: int, extents: tuple[float, ...] = (), wander: fl
         missing=bool(bits & quality.MISSING),
         extents=extents,
         wander=wander,
+        partial=partial and bool(bits & quality.MISSING),
     )

@@ -16,6 +16,9 @@ noisy     between the beats, the fast part of the signal (second difference: abo
           a disturbance are not to be trusted, and the detector needs some beats to find its way back.
 missing   a sample was missing.
 
+What is usual is forgotten after minutes of noise on end, and within seconds where the signal has risen to a
+new level and is clean and steady there (:mod:`ecgmon.ecg.level`).
+
 The limits of motion were chosen on DS1 without 118 and 119, with and without recorded noise (em, ma and bw at
 24 to -6 dB, :mod:`ecgmon.ecg.noise`): as many false alerts from noise gone as could be without closing the
 gate more often on the recordings as they are.
@@ -28,7 +31,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import resample
+from ecgmon.ecg import level, resample
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.resample import Flags, Signal
 from ecgmon.ecg.rr import median
@@ -119,6 +122,7 @@ class Judge:
         self._blocks = np.zeros((_HISTORY, 10))
         self._envelope = np.zeros(BLOCK)
         self._ranges = np.zeros(_MINUTE)
+        self._level = level.state()
 
     def feed(self, w: Signal, wander: Signal, envelope: Signal, marks: Flags) -> NDArray[np.uint8]:
         """Aligned samples [n]: window path, baseline taken out of it, QRS envelope, marks.
@@ -128,7 +132,7 @@ class Judge:
         phase = self.at % BLOCK
         out = np.empty((phase + len(w)) // BLOCK, dtype=np.uint8)
         state, blocks, ranges = self._state, self._blocks, self._ranges
-        _judge(w, wander, envelope, marks, phase, state, blocks, self._envelope, ranges, out)
+        _judge(w, wander, envelope, marks, phase, state, blocks, self._envelope, ranges, self._level, out)
         self.at += len(w)
         return out
 
@@ -158,7 +162,7 @@ def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
 @compiled
 def _judge(
     w: Signal, wander: Signal, e: Signal, marks: Flags, phase: int, s: Signal, blocks: Any, envelope: Signal,
-    ranges: Signal, out: Flags,
+    ranges: Signal, risen: Signal, out: Flags,
 ) -> None:  # fmt: skip
     n = 0
     for i in range(len(w)):
@@ -191,12 +195,12 @@ def _judge(
         s[_LOW] = s[_HIGH] = value
         s[_WANDER_LOW] = s[_WANDER_HIGH] = wander[i]
         s[_FAST] = s[_CLIPS] = s[_MISSED] = s[_PEAK] = s[_WANDER_SUM] = 0.0
-        out[n] = _verdict(s, blocks, ranges)
+        out[n] = _verdict(s, blocks, ranges, risen)
         n += 1
 
 
 @compiled
-def _verdict(s: Signal, blocks: Any, ranges: Signal) -> int:
+def _verdict(s: Signal, blocks: Any, ranges: Signal, risen: Signal) -> int:
     count = int(s[_COUNT])
     known = min(count, len(blocks))
     low, high = np.inf, -np.inf
@@ -229,7 +233,19 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal) -> int:
         verdict |= NOISY
     if full and count % BLOCKS == 0:
         _remember(s, ranges, extent, verdict)
+        clean = verdict in (0, NOISY) and _is_clean(blocks, extent, second_fast)
+        if level.has_risen(extent, usual if verdict == NOISY else np.inf, clean, risen):
+            s[_SECONDS] = s[_CLOSED] = s[_TROUBLE] = s[_HELD] = 0.0
     return verdict
+
+
+@compiled
+def _is_clean(blocks: Any, extent: float, fast: float) -> bool:
+    """Whether the last 2 s, by their own range ``extent``, show neither muscle noise nor any motion."""
+    between = median(blocks[:, _MIDDLE], len(blocks))
+    busy = between > BACKGROUND_SHARE * np.max(blocks[:, _TOP])
+    wanders = np.max(blocks[:, _WHIGH]) - np.min(blocks[:, _WLOW]) > WANDER_SHARE * extent
+    return bool(fast <= FAST_SHARE * extent and not busy and not wanders)
 
 
 @compiled

@@ -97,6 +97,8 @@ class Quality:
     stream ended within the second."""
     wander: float = 0.0
     """How far the baseline moved in the second, mV; 0 where ``extents`` are empty."""
+    partial: bool = False
+    """Samples were missing, but of a fifth of the second or more all came."""
 
     @property
     def good(self) -> bool:

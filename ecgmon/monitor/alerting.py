@@ -8,9 +8,7 @@ same signal gives the same ids however it arrived.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +18,8 @@ import numpy as np
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.policies import AlertSettings, Change, Watch
+from ecgmon.monitor.policies.intervals import Intervals
+from ecgmon.monitor.policies.silence import Silence
 
 RATE_BEATS: Final = 8
 """RR intervals that the heart rate is the median of."""
@@ -29,30 +29,24 @@ RATE_SECONDS: Final = 10.0
 
 
 class HeartRate:
-    """Median of the last RR intervals between good beats, as beats per minute."""
+    """Median of the last RR intervals (:mod:`ecgmon.monitor.policies.intervals`), as beats per minute."""
 
     def __init__(self) -> None:
-        self._rr: deque[float] = deque(maxlen=RATE_BEATS)
-        self._last = -math.inf
-        self._after_good = False
+        self._intervals = Intervals(RATE_BEATS, slow=True)
 
     def beat(self, beat: Beat) -> None:
         """Take the next beat; one that is not good may be an artefact, and so may the intervals beside it."""
-        if not beat.good:
-            self._after_good = False
-            return
-        if not math.isfinite(beat.rr):
-            self._rr.clear()
-        elif self._after_good:
-            self._rr.append(beat.rr)
-        self._after_good = True
-        self._last = beat.r
+        self._intervals.beat(beat, usable=beat.good)
+
+    def second(self, quality: Quality, known: Iterable[Silence]) -> None:
+        """Take the verdict over a second, and the silences known with it: the intervals of a slow heart."""
+        self._intervals.second(quality, known)
 
     def at(self, t: float) -> float | None:
         """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
-        if len(self._rr) < 3 or t - self._last > RATE_SECONDS:
+        if len(self._intervals.rr) < 3 or t - self._intervals.last > RATE_SECONDS:
             return None
-        return round(60.0 / float(np.median(self._rr)), 1)
+        return round(60.0 / float(np.median(self._intervals.rr)), 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +85,9 @@ class StreamAlerts:
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
         self._renew()
-        return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.second(quality)]
+        alerts = [self._alert(c, epoch) for policy in self.watch.policies for c in policy.second(quality)]
+        self.heart_rate.second(quality, self.watch.silence.known)
+        return alerts
 
     def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:
         """Nothing came for ``seconds`` s behind stream time ``t``, and the stream did not end."""

@@ -9,7 +9,7 @@ import pytest
 import wfdb
 from numpy.typing import NDArray
 
-from ecgmon.ecg import noise, quality
+from ecgmon.ecg import level, noise, quality
 from ecgmon.ecg.simulated_events import EventRates, ScriptedEvent
 from ecgmon.ecg.simulator import simulate
 
@@ -97,12 +97,12 @@ def test_recorded_noise_as_strong_as_the_heart_closes_the_gate_and_weak_noise_do
     assert closed[0] > 0.6
 
 
-def stressed(data: Path, snr: float | None, record: str = "122") -> NDArray[np.float32]:
+def stressed(data: Path, snr: float | None, record: str = "122", kind: str = "em") -> NDArray[np.float32]:
     """Ten minutes of a recording, first lead: electrode motion at ``snr`` dB in the sixth and the seventh."""
     x = wfdb.rdrecord(str(data / "mitdb" / record), channels=[0], sampto=360 * 600).p_signal.T
     if snr is None:
         return np.asarray(x[0], dtype=np.float32)
-    em = wfdb.rdrecord(str(data / "nstdb" / "em"), channels=[0], sampto=360 * 600).p_signal.T
+    em = wfdb.rdrecord(str(data / "nstdb" / kind), channels=[0], sampto=360 * 600).p_signal.T
     beats = wfdb.rdann(str(data / "mitdb" / record), "atr", sampto=360 * 600)
     times = beats.sample[np.isin(beats.symbol, list("NLR"))] / 360
     gain = noise.gain(noise.qrs_amplitude(x[0], 360.0, times), noise.noise_rms(em[0], 360.0), snr)
@@ -141,9 +141,39 @@ def test_a_long_ventricular_run_is_no_motion_of_electrodes(run: Run) -> None:
         assert all(beat.good for beat in beats)
 
 
-def test_a_signal_that_has_changed_for_good_is_usual_after_some_minutes(heart: Heart, run: Run) -> None:
+def test_a_clean_signal_at_a_new_level_is_usual_after_some_seconds(heart: Heart, run: Run) -> None:
+    x, _ = heart(125.0, 90.0)
+    x -= 0.2 * np.sin(2.0 * np.pi * 0.25 * np.arange(len(x)) / 125.0).astype(np.float32)
+    x[30 * 125 :] *= 8
+    noisy = seconds(run(x, 125.0), "noisy")
+    assert noisy == list(range(30, 30 + len(noisy)))
+    assert level.SECONDS <= len(noisy) <= level.SECONDS + 3
+
+
+def test_a_signal_that_has_changed_for_good_and_wanders_is_usual_after_some_minutes(
+    heart: Heart, run: Run
+) -> None:
     x, _ = heart(125.0, 400.0)
+    x += 0.3 * np.sin(2.0 * np.pi * 0.4 * np.arange(len(x)) / 125.0).astype(np.float32)
     x[30 * 125 :] *= 8
     noisy = seconds(run(x, 125.0), "noisy")
     assert set(range(32, 32 + quality.FORGET)) <= set(noisy)
     assert max(noisy) < 30 + quality.FORGET + 30
+
+
+@pytest.mark.parametrize("kind", ["em", "ma", "bw"])
+@pytest.mark.parametrize("snr", [0.0, -6.0])
+def test_recorded_noise_is_no_new_level(
+    data: Path, run: Run, kind: str, snr: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same seconds are closed as where there is no such thing as a new level."""
+    x = stressed(data, snr, kind=kind)
+    closed = [q.second for q in run(x, 360.0).quality if not q.good]
+    feed = quality.Judge.feed
+
+    def forgetful(judge: quality.Judge, *args: Any) -> Any:
+        judge._level[:] = 0.0
+        return feed(judge, *args)
+
+    monkeypatch.setattr(quality.Judge, "feed", forgetful)
+    assert closed == [q.second for q in run(x, 360.0, chunk=360).quality if not q.good]

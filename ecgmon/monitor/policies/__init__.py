@@ -19,6 +19,7 @@ from ecgmon.monitor.policies.asystole import Asystole, AsystoleSettings, Pause, 
 from ecgmon.monitor.policies.base import Change, Policy
 from ecgmon.monitor.policies.condition import NOT_ANALYSING, Condition, ConditionSettings, LeadOffSettings
 from ecgmon.monitor.policies.line import Line
+from ecgmon.monitor.policies.losses import Losses
 from ecgmon.monitor.policies.lost import StreamLost, StreamLostSettings
 from ecgmon.monitor.policies.odd_beats import OddBeats
 from ecgmon.monitor.policies.rate import BradycardiaSettings, TachycardiaSettings, bradycardia, tachycardia
@@ -50,7 +51,7 @@ class Watch:
 
     def __init__(self, settings: AlertSettings) -> None:
         self.line = Line(settings.lead_off.quiet_mv)
-        self._silence = SilenceWatch(self.line)
+        self.silence = SilenceWatch(self.line)
         self.renew(settings)
 
     def renew(self, settings: AlertSettings) -> None:
@@ -58,7 +59,7 @@ class Watch:
         still known, what was counted so far is not."""
         self.line.quiet_mv = settings.lead_off.quiet_mv
         self.lost = StreamLost(settings.stream_lost)
-        line, silence = self.line, self._silence
+        line, silence = self.line, self.silence
         lead_off = Condition("lead-off", frozenset({"lead-off"}), settings.lead_off, line)
         asystole = Asystole(settings.asystole, line, silence, lead_off)
         self.policies: list[Policy] = [
@@ -68,13 +69,13 @@ class Watch:
             Pause(settings.pause, asystole, silence),
             asystole,
             lead_off,
-            Condition("noise", NOT_ANALYSING, settings.noise, line),
+            Condition("noise", NOT_ANALYSING, settings.noise, line, Losses()),
             self.lost,
         ]
         if settings.bradycardia.enabled:
-            self.policies.append(bradycardia(settings.bradycardia, line))
+            self.policies.append(bradycardia(settings.bradycardia, line, silence))
         if settings.tachycardia.enabled:
-            self.policies.append(tachycardia(settings.tachycardia, line))
+            self.policies.append(tachycardia(settings.tachycardia, line, silence))
 
     def save(self) -> dict[str, snapshot.Plain]:
         """As :class:`ecgmon.monitor.snapshot.Saveable`; what policies share is saved once, as its own."""

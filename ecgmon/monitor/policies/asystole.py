@@ -11,7 +11,7 @@ asystole here, which is as bad, and no other policy can see it.
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -20,7 +20,14 @@ from ecgmon.ecg.types import Beat, Quality, Score
 from ecgmon.monitor.policies.base import Change, Standing
 from ecgmon.monitor.policies.condition import Condition
 from ecgmon.monitor.policies.line import Line
-from ecgmon.monitor.policies.silence import SilenceWatch
+from ecgmon.monitor.policies.silence import Silence, SilenceWatch
+
+CLEAR_SHARE: Final = 0.75
+"""Of the limit of asystole: two beats no further apart end it. At rates where every interval is about as long
+as the limit it stands, and does not come and go."""
+
+HOLD_SHARE: Final = 0.9
+"""Of the limit of a pause: silence as long as that, while a pause stands, is another one."""
 
 
 class AsystoleSettings(Settings, frozen=True):
@@ -39,9 +46,10 @@ class PauseSettings(Settings, frozen=True):
 
 
 class Asystole:
-    """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by two good
-    beats, one less than the limit behind the other. Noise and missing samples leave it standing; where the
-    lead is off nothing is known any more, and it is cleared; while ``lead_off`` stands none is raised.
+    """Raised when silence reaches the limit, also where a beat has ended it meanwhile; cleared by two beats,
+    good or of a slow heart, one no more than :data:`CLEAR_SHARE` of the limit behind the other. Noise and
+    missing samples leave it standing; where the lead is off nothing is known any more, and it is cleared;
+    while ``lead_off`` stands none is raised.
     """
 
     def __init__(
@@ -65,7 +73,8 @@ class Asystole:
         if not (self._line.heart and beat.good):
             return []
         before, self._good = self._good, beat.r
-        if not self.on or before <= self._alert.onset or beat.r - before >= self._settings.seconds:
+        near = beat.r - before <= CLEAR_SHARE * self._settings.seconds
+        if not self.on or before <= self._alert.onset or not near:
             return []
         self._alert.end = max(self._alert.end, before)
         return self._alert.clear(beat.ready)
@@ -80,15 +89,24 @@ class Asystole:
         for silence in self._silence.known:
             if silence.seconds >= self._settings.seconds:
                 changes += self._alert.begin(silence.start, silence.end, now)
+            elif self._is_back(silence):
+                self._alert.end = max(self._alert.end, silence.start)
+                changes += self._alert.clear(now)
         return changes
 
     def end(self, t: float) -> list[Change]:
         return self._alert.clear(t)
 
+    def _is_back(self, silence: Silence) -> bool:
+        """Two beats near each other, which need not be good: the heart beats slowly."""
+        near = silence.seconds <= CLEAR_SHARE * self._settings.seconds
+        return near and silence.slow and silence.start > self._alert.onset
+
 
 class Pause:
     """Raised when silence reaches the limit, or a beat tells how long it was; cleared when there was no other
-    for ``clear_seconds``. Without ``asystole`` in use a pause has no upper limit.
+    for ``clear_seconds``, where :data:`HOLD_SHARE` of the limit is one more. Without
+    ``asystole`` in use a pause has no upper limit.
     """
 
     def __init__(self, settings: PauseSettings, asystole: Asystole, silence: SilenceWatch) -> None:
@@ -108,8 +126,8 @@ class Pause:
         for silence in self._silence.known:
             if self._asystole.on or silence.seconds >= self._asystole.limit:
                 changes += self._alert.clear(now)
-            elif silence.seconds >= self._settings.seconds:
-                changes += self._alert.begin(silence.start, silence.end, now)
+            elif silence.seconds >= self._settings.seconds * (HOLD_SHARE if self._alert.on else 1.0):
+                changes += self._alert.begin(silence.start, max(silence.end, self._alert.end), now)
         if now - self._alert.end >= self._settings.clear_seconds:
             changes += self._alert.clear(now)
         return changes

@@ -10,7 +10,8 @@ from msgspec import Meta
 from ecgmon.config import Settings
 from ecgmon.ecg.types import AlertKind, Beat, Quality, Score
 from ecgmon.monitor.policies.base import Change, Standing
-from ecgmon.monitor.policies.line import Line, Signal
+from ecgmon.monitor.policies.line import LOST, Line, Signal
+from ecgmon.monitor.policies.losses import Losses
 
 NOT_ANALYSING: Final[Set[Signal]] = frozenset({"noise", "missing"})
 
@@ -35,13 +36,22 @@ class Condition:
     """Raised after some seconds of ``kinds``, each other one between taking one back; cleared by some others
     in a row.
 
-    A gap, and missing samples where ``kinds`` does not name them, say nothing either way; beats play no part.
+    A gap, and missing samples where ``kinds`` does not name them, say nothing either way, but where
+    ``losses`` are watched and heavy; beats play no part.
     """
 
-    def __init__(self, kind: AlertKind, kinds: Set[Signal], settings: ConditionSettings, line: Line) -> None:
+    def __init__(
+        self,
+        kind: AlertKind,
+        kinds: Set[Signal],
+        settings: ConditionSettings,
+        line: Line,
+        losses: Losses | None = None,
+    ) -> None:
         self._kinds = kinds
         self._settings = settings
         self._line = line
+        self._losses = losses
         self._since = 0.0
         self._bad = 0
         self._calm = 0
@@ -60,13 +70,17 @@ class Condition:
         if not self._settings.enabled or signal is None:
             return []
         now = quality.second + 1.0
+        heavy = self._losses is not None and self._losses.second(quality, signal)
+        if self._losses is not None and heavy:
+            self._calm = 0
+            return self._alert.begin(max(self._losses.since, self._alert.end), now, now)
         if signal in self._kinds:
             self._calm = 0
             self._since = self._since if self._bad else float(quality.second)
             self._bad += 1
             if self._alert.on or self._bad >= self._settings.raise_seconds:
                 return self._alert.begin(self._since, now, now)
-        elif signal not in {"missing", "gap"}:
+        elif signal not in LOST:
             self._bad = max(0, self._bad - 1)
             self._calm += 1
             if self._calm >= self._settings.clear_seconds:

@@ -9,8 +9,10 @@ gap        no samples came.
 missing    some were missing.
 lead-off   the line lay within ``quiet_mv`` for 1.6 s on end: no more than a converter's own noise, which a
            patient's skin never is. A flat line is lead-off where it is so quiet, and only there.
-quiet      the gate says flat or noisy, and nothing in the second is as high as a fifth of the usual QRS.
-           There is a patient on the lead, and no beat: this is what asystole looks like.
+quiet      the gate says flat or noisy, and nothing in the second is as high as a fifth of the usual QRS, but
+           a beat that comes 2 s or more behind the one before, and its T wave. There is a patient on the
+           lead, and no beat (this is what asystole looks like) or a rare one: the gate looks back 2 s, and
+           below 24/min finds no QRS there to compare the line with.
 noise      the gate says noisy or clipped, and a beat could hide in it.
 closed     the gate says flat: the change from one to another.
 good       the gate is open.
@@ -27,6 +29,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from collections.abc import Set
 from typing import Final, Literal
 
 from ecgmon.ecg.types import Beat, Quality, Score
@@ -55,7 +58,19 @@ SHIFT_SHARE: Final = 0.75
 """Of the usual QRS size: the baseline's move that is a shift. In MIT-BIH the lines that fell silent because
 an electrode moved (116, 203 and 208) began with 1.1 to 1.6, breathing moves it by a tenth."""
 
+RARE_SECONDS: Final = 2.0
+"""A beat so long behind the one before is one of a slow heart: what the gate looks back on."""
+
+RARE_SHARE: Final = 3.0
+"""Nothing about such a beat is so many times as high as the usual QRS."""
+
+BEFORE_R, BEHIND_R = 0.1, 0.5
+"""Seconds about an R-peak that a beat takes up, its T wave included."""
+
 Signal = Literal["gap", "missing", "lead-off", "quiet", "noise", "closed", "good", "shift"]
+
+LOST: Final[Set[Signal]] = frozenset({"gap", "missing"})
+"""Seconds of which a part did not come."""
 
 
 class Line:
@@ -70,9 +85,12 @@ class Line:
         self._sizes: deque[float] = deque(maxlen=USUAL_BEATS)
         self._usual = 0.0
         self._last = -math.inf
+        self._rare: deque[float] = deque(maxlen=2)  # the last beats of a slow heart
         self._rest = 0
         self.signal: Signal | None = None
         """What the last second was; None before the first."""
+        self.silent = False
+        """Nothing in the last second was as high as a fifth of the usual QRS, whatever the gate says."""
         self.heart = False
         """Whether the last beat was one of the heart, and not what a detector makes of a line without any."""
 
@@ -84,6 +102,8 @@ class Line:
         echo = beat.size < ECHO_SHARE * self._usual and beat.r - self._last < ECHO_SECONDS
         self.heart = not (ghost or echo)
         if self.heart:
+            if beat.r - self._last >= RARE_SECONDS:
+                self._rare.append(beat.r)
             self._last = beat.r
             if beat.good and not math.isnan(beat.size):
                 self._sizes.append(beat.size)
@@ -92,6 +112,7 @@ class Line:
         return ()
 
     def second(self, quality: Quality) -> tuple[()]:
+        self.silent = not quality.missing and self._is_silent(quality)
         self.signal = self._judge(quality)
         return ()
 
@@ -106,8 +127,30 @@ class Line:
 
     def quiet_before(self, quality: Quality, t: float) -> bool:
         """Whether no beat lies in this second before one at stream time ``t``, by its whole fifths."""
-        whole = int((t - 0.1 - quality.second) * len(quality.extents))  # a QRS begins before its R-peak
+        whole = int((t - BEFORE_R - quality.second) * len(quality.extents))
         return all(extent < QUIET_SHARE * self._usual for extent in quality.extents[: max(0, whole)])
+
+    def _is_silent(self, quality: Quality) -> bool:
+        return 0 < max(quality.extents, default=0.0) < QUIET_SHARE * self._usual and not quality.clipped
+
+    def _is_quiet(self, quality: Quality) -> bool:
+        """Silent, or so beside the beats of a slow heart."""
+        if self.silent or quality.clipped or not quality.extents:
+            return self.silent
+        length = 1.0 / len(quality.extents)
+        beside = [
+            extent
+            for i, extent in enumerate(quality.extents)
+            if not any(
+                r - BEFORE_R < quality.second + (i + 1) * length
+                and quality.second + i * length < r + BEHIND_R
+                for r in self._rare
+            )
+        ]
+        return len(beside) < len(quality.extents) and (
+            max(quality.extents) < RARE_SHARE * self._usual
+            and all(extent < QUIET_SHARE * self._usual for extent in beside)
+        )
 
     def _judge(self, quality: Quality) -> Signal:
         for extent in quality.extents:
@@ -118,8 +161,7 @@ class Line:
             return "missing" if quality.extents else "gap"
         if self._rest >= REST_BLOCKS or (quality.flat and not quality.extents):
             return "lead-off"
-        quiet = 0 < max(quality.extents, default=0.0) < QUIET_SHARE * self._usual and not quality.clipped
-        if not (quality.good or quiet):
+        if not (quality.good or self._is_quiet(quality)):
             return "noise" if quality.noisy or quality.clipped else "closed"
         if 0 < SHIFT_SHARE * self._usual < quality.wander:
             return "shift"

@@ -1,15 +1,17 @@
 """``bradycardia`` and ``tachycardia``: the heart rate over the last beats is beyond a limit.
 
-Two rates are taken of the last RR intervals between good beats: of their mean, and of their median. Both must
+Two rates are taken of the last RR intervals (:mod:`ecgmon.monitor.policies.intervals`; of a fast heart only
+those between good beats): of their mean, and of their median. Both must
 be beyond the limit to raise: a single pause moves only the mean, bigeminy only the median. The mean, which is
-the true rate, clears when it is back by ``hysteresis``. Four intervals are told of within 10 s down to rates
-where each RR is a pause of its own; eight fast ones take no longer, and no short run fills them.
+the true rate, clears when it is back by ``hysteresis``. Four intervals are told of within 10 s down to
+21/min; from 20/min down each RR is a ``pause`` of its own, from 15/min down ``asystole``, told of in their
+own times, and bradycardia follows when two or three such intervals are known. Eight fast ones take no longer
+than 10 s, and no short run fills them.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Annotated, Final
 
 import numpy as np
@@ -18,7 +20,9 @@ from msgspec import Meta
 from ecgmon.config import Settings
 from ecgmon.ecg.types import AlertKind, Beat, Quality, Score
 from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.intervals import Intervals
 from ecgmon.monitor.policies.line import Line
+from ecgmon.monitor.policies.silence import SilenceWatch
 
 SLOW_BEATS: Final = 4
 FAST_BEATS: Final = 8
@@ -49,64 +53,68 @@ class TachycardiaSettings(Settings, frozen=True):
 class RateLimit:
     """One limit of one stream. ``sign`` is 1 for an upper limit, -1 for a lower one."""
 
-    def __init__(self, kind: AlertKind, line: Line, beats: int, limit: float, back: float) -> None:
+    def __init__(
+        self, kind: AlertKind, line: Line, silence: SilenceWatch, beats: int, limit: float, back: float
+    ) -> None:
         self._line = line
+        self._silence = silence
+        self._beats = beats
         self._sign = 1.0 if limit >= back else -1.0
         self._limit = limit
         self._back = back
-        self._rr: deque[float] = deque(maxlen=beats)
-        self._after_good = False
-        self._last = -math.inf
+        self._intervals = Intervals(beats, slow=self._sign < 0)
+        self._known = -math.inf  # end of the last interval
         self._alert = Standing(kind, "warning")
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        usable = beat.good and self._line.heart
-        follows, self._after_good = usable and self._after_good, usable
-        if not usable:
-            return []
-        if not math.isfinite(beat.rr):
-            self._rr.clear()
-        elif follows:
-            self._rr.append(beat.rr)
-            self._last = beat.r
-            return self._judge(beat)
+        if self._intervals.beat(beat, usable=beat.good and self._line.heart):
+            self._known = beat.r
+            return self._judge(beat.r, beat.ready)
         return []
 
     def second(self, quality: Quality) -> list[Change]:
         now = quality.second + 1.0
-        if now - self._last < KNOWN_SECONDS:
-            return []
-        self._rr.clear()
-        return self._alert.clear(now)
+        changes: list[Change] = []
+        for r in self._intervals.second(quality, self._silence.known):
+            self._known = r
+            changes += self._judge(r, now)
+        if now - self._known >= KNOWN_SECONDS:
+            self._intervals.rr.clear()
+            changes += self._alert.clear(now)
+        return changes
 
     def end(self, t: float) -> list[Change]:
         return self._alert.clear(t)
 
-    def _judge(self, beat: Beat) -> list[Change]:
-        if len(self._rr) < (self._rr.maxlen or 0):
+    def _judge(self, r: float, time: float) -> list[Change]:
+        """The interval that ends at ``r`` is the last one; that was known at ``time``."""
+        rr = self._intervals.rr
+        if len(rr) < self._beats:
             return []
-        mean = 60.0 / float(np.mean(self._rr))
-        median = 60.0 / float(np.median(self._rr))
+        mean = 60.0 / float(np.mean(rr))
+        median = 60.0 / float(np.median(rr))
         if all(self._sign * rate > self._sign * self._limit for rate in (mean, median)):
-            return self._alert.begin(beat.r - sum(self._rr), beat.r, beat.ready, len(self._rr))
+            return self._alert.begin(r - sum(rr), r, time, len(rr))
         if self._sign * mean < self._sign * self._back:
-            return self._alert.clear(beat.ready)
+            return self._alert.clear(time)
         if self._alert.on:
-            self._alert.end = beat.r
+            self._alert.end = max(self._alert.end, r)
         return []
 
 
-def bradycardia(settings: BradycardiaSettings, line: Line) -> RateLimit:
+def bradycardia(settings: BradycardiaSettings, line: Line, silence: SilenceWatch) -> RateLimit:
     """A lower limit."""
     return RateLimit(
         "bradycardia",
         line,
+        silence,
         SLOW_BEATS,
         settings.below,
         math.nextafter(settings.below, math.inf) + settings.hysteresis,
     )
 
 
-def tachycardia(settings: TachycardiaSettings, line: Line) -> RateLimit:
+def tachycardia(settings: TachycardiaSettings, line: Line, silence: SilenceWatch) -> RateLimit:
     """An upper limit."""
-    return RateLimit("tachycardia", line, FAST_BEATS, settings.above, settings.above - settings.hysteresis)
+    back = settings.above - settings.hysteresis
+    return RateLimit("tachycardia", line, silence, FAST_BEATS, settings.above, back)

@@ -112,3 +112,25 @@ def test_p_waves_of_a_standstill_do_not_become_usual_meanwhile() -> None:
     one = line()
     assert not any(heart(one, beat(10 + i, 8.0 + i, size=0.12)) for i in range(110))
     assert heart(one, beat(200, 119.0))
+
+
+@pytest.mark.parametrize(
+    ("r", "since", "extents", "signal"),
+    [
+        (9.32, 2.5, (0.02, 1.0, 0.2, 0.3, 0.02), "quiet"),  # QRS and T wave of a slow heart
+        (9.32, 1.9, (0.02, 1.0, 0.2, 0.3, 0.02), "noise"),  # the gate has the beat before to go by
+        (9.15, 2.5, (1.0, 0.3, 0.3, 0.02, 0.3), "noise"),  # something behind the T wave
+        (9.32, 2.5, (0.3, 1.0, 0.2, 0.3, 0.02), "noise"),  # and before the QRS
+        (9.32, 2.5, (0.02, 3.5, 0.2, 0.3, 0.02), "noise"),  # no beat is so high
+    ],
+)
+def test_a_noisy_second_is_quiet_where_it_holds_but_the_beat_of_a_slow_heart(
+    r: float, since: float, extents: tuple[float, ...], signal: str
+) -> None:
+    one = line()
+    one.beat(beat(10, r - since, good=False), None)
+    one.beat(beat(11, r, good=False), None)
+    assert judged(one, Quality(9, noisy=True, extents=extents)) == [signal]
+    assert not one.silent
+    clipped = Quality(9, noisy=True, clipped=True, extents=extents)
+    assert judged(one, clipped) == ["noise"]

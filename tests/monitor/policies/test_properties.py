@@ -92,5 +92,8 @@ def test_asystole_and_pause_need_four_and_three_usable_seconds_on_end(
         assert alert.end - alert.onset >= limit - 1e-9
         assert not any(alert.onset + 1e-6 < t < alert.end - 1e-6 for t in times)
         # at rest, a line is known to be so only after 1.6 s; the last second may close for what ends it
-        assert not set("mg") & set(signal[int(alert.onset) : int(alert.end)])
-        assert not set("nc") & set(signal[int(alert.onset) : int(alert.end)])
+        during = signal[int(alert.onset) : int(alert.end)]
+        assert not set("nc") & set(during)
+        lost = sum(during.count(mark) for mark in "mg")
+        assert alert.end - alert.onset - lost >= max(limit, 2 * lost) - 1
+        assert all(set(during[i : i + 4]) - set("mg") for i in range(len(during) - 3))
