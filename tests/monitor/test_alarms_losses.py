@@ -9,10 +9,13 @@ import pytest
 
 from ecgmon.ecg.simulator import simulate
 from ecgmon.ecg.types import Chunk, Samples
+from ecgmon.monitor.arrivals import ArrivalSettings
 from ecgmon.sources.memory import chunks_of
 from tests.monitor.test_alarms import CALM, FS, feed, of, simulated
 
 SHIFTS = (0.0, 0.5)
+HOLD = ArrivalSettings().reorder_seconds
+"""What comes behind a loss waits so long, s, for it could have been overtaken."""
 
 
 def lossy(
@@ -32,18 +35,18 @@ def lossy(
 @pytest.mark.parametrize("shift", SHIFTS)
 @pytest.mark.parametrize("every", range(2, 13))
 def test_asystole_among_losses_is_told_of_or_not_analysed(every: int, shift: float, patient: int) -> None:
-    """Asystole within 11 s where a loss touches no more than every third second; where it touches more,
-    "not analysing" stands within 26 s of the first loss."""
+    """Asystole within 11 s, and the hold, where a loss touches no more than every third second; where it
+    touches more, "not analysing" stands within 26 s of the first loss."""
     x, span = simulated("asystole", patient, seconds=60.0, length=100.0)
     start = span.start - shift
     came = feed(lossy(x, lambda i: i < 10 or i % every != every - 1, shift=shift))
     asystole, noise = of(came, "asystole"), of(came, "noise")
     touched = 1 if shift == 0 else 2  # seconds that one lost chunk touches
     if every >= 3 * touched:
-        assert asystole[0].fed <= start + 11
+        assert asystole[0].fed <= start + 11 + HOLD
         assert asystole[0].onset == pytest.approx(start, abs=2.5)
     if every <= 3 * touched:
-        assert noise[0].fed <= 10 + 26
+        assert noise[0].fed <= 10 + 26 + HOLD
         assert noise[0].cleared > start + 30
     assert len(asystole) <= 1
     assert len(noise) <= 1
@@ -58,7 +61,9 @@ def test_a_stream_that_never_came_whole_is_watched_or_said_not_to_be(
     x, span = simulated("asystole", patient, seconds=60.0, length=100.0)
     came = feed(lossy(x, lambda i: i % every != every - 1, shift=shift))
     told = of(came, "asystole", "noise")
-    assert any(one.fed <= span.start - shift + 11 and one.cleared > span.end - shift - 20 for one in told)
+    assert any(
+        one.fed <= span.start - shift + 11 + HOLD and one.cleared > span.end - shift - 20 for one in told
+    )
 
 
 @pytest.mark.parametrize("patient", [0, 1, 2])
@@ -79,7 +84,7 @@ def test_a_stream_of_which_much_is_lost_is_not_analysed(
     x = simulate(120.0, FS, seed=11, index=patient, rates=CALM)[0][0]
     (one,) = feed(lossy(x, lambda i: i < 30 or i > 80 or keep(i), shift=shift))
     assert one.kind == "noise"
-    assert 30 < one.fed <= 30 + within
+    assert 30 < one.fed <= 30 + within + HOLD
     assert 80 < one.cleared <= 80 + 35
 
 

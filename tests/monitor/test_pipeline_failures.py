@@ -12,6 +12,7 @@ import pytest
 from ecgmon.ecg.types import Alert, Beat, Chunk, Score
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.batcher import BatchSettings
+from ecgmon.monitor.listening import Look
 from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.offline import Recorder
 from ecgmon.monitor.pipeline import FAILURES, Pipeline, PipelineSettings, Scorer
@@ -167,9 +168,9 @@ def test_silent_streams_are_looked_for_once_a_second(ward: Ward) -> None:
     clock = Clock()
     pipeline = Pipeline(None, PipelineSettings(), clock=clock)
     pipeline.feed(ward()[0])
-    looks: list[float] = []
+    looks: list[Look] = []
     pipeline._streams.look = looks.append  # type: ignore[method-assign, assignment]
     for tenth in range(1, 31):
         clock.now = tenth / 10
         pipeline.tick()
-    assert looks == [1.0, 2.0, 3.0]
+    assert [look.time for look in looks] == [1.0, 2.0, 3.0]

@@ -112,6 +112,17 @@ def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path, caplog: pytest.Log
     box.close()
 
 
+def test_what_is_committed_goes_into_a_write_ahead_log_that_is_ours_alone(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox.sqlite", 10)
+    put(box, "a")
+    assert (tmp_path / "outbox.sqlite-wal").stat().st_size > 0
+    modes = [
+        box._database.execute(f"PRAGMA {what}").fetchone()[0] for what in ("journal_mode", "locking_mode")
+    ]
+    assert modes == ["wal", "exclusive"]
+    box.close()
+
+
 def test_a_place_that_cannot_be_used_is_one_clear_error_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EcgmonError, match=r"file/outbox\.sqlite: alerts cannot be kept there \(.*state_dir"):
