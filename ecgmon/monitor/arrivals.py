@@ -15,7 +15,8 @@ says one of:
 ``t`` is compared with the end of the chunk before, not with the start of the stream, so that a device
 whose clock drifts is not taken for one that loses samples. ``seq`` decides where there is one: without
 missing numbers, small differences in ``t`` (up to ``jitter_seconds``) are the sender's jitter; with
-missing numbers every difference counts. Numbers may wrap at one, two or four bytes.
+missing numbers every difference counts that is larger than a quarter of a chunk. Numbers may wrap at one, two
+or four bytes.
 
 Neither is believed for ever. Where numbers say three times on end that chunks are missing, or come again, and
 the times follow each other, the numbers are of no use (:mod:`ecgmon.monitor.numbers`) and are ignored. Where
@@ -114,8 +115,13 @@ class Arrivals:
         return self._chunk_seconds
 
     def missing(self, chunk: Chunk) -> int:
-        """How many numbers are missing before ``chunk``; 0 also where that cannot be said."""
-        return max(0, (self._ahead(chunk) or 0) - 1)
+        """How many numbers are missing before ``chunk``; 0 also where that cannot be said, or its time
+        follows."""
+        return 0 if self._in_line(chunk.t - self._due) else max(0, (self._ahead(chunk) or 0) - 1)
+
+    def _in_line(self, late: float) -> bool:
+        """Its time says that nothing is missing, whatever its number says (a counter may be shared)."""
+        return abs(late) <= min(self._settings.jitter_seconds, self._chunk_seconds / 4)
 
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
@@ -134,6 +140,8 @@ class Arrivals:
             return self._behind(chunk, late, ahead)
         if lost == 0:
             return Follow(0.0, "clock-step") if late < -longest else self._gap(late)
+        if self._in_line(late):
+            return Follow(0.0)
         if late > 0:
             return self._gap(late, 0.0)
         if late < -max(jitter, seconds):

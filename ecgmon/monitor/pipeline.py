@@ -205,11 +205,11 @@ class Pipeline:
 
     def suspend(self, cut: Callable[[], bool] = lambda: False) -> None:
         """Hand on what is complete and keep every stream as it stands, for :meth:`resume`, until ``cut`` says
-        that the time is up; :meth:`flush` without a keeper, or where the source begins its streams anew."""
+        that the time is up; :meth:`flush` without a keeper, or where the source begins its streams anew.
+        Chunks that wait for others stay unacknowledged: the broker sends them again."""
         if self._keeper is None or (self._anew and not self._resuming):
             self.flush()
         else:
-            self._give_on()
             self._line.score()
         if self._keeper is not None:
             self._keeper.suspend(self._streams.live, cut)

@@ -3,8 +3,10 @@
 Only what follows such a gap waits; a stream in order, and one without numbers, is passed on as it comes. What
 waits is not acknowledged: after a kill the broker sends it again.
 
-Bounds, for each stream: a chunk waits ``seconds`` at most, and of more than one no more than ``seconds`` of
-signal and :data:`MOST` chunks wait; then the first of them goes on, and what it waited for is lost.
+Bounds: a chunk waits ``seconds`` at most, of more than one of a stream no more than ``seconds`` of signal wait,
+and of all streams no more than :data:`MOST` chunks, for a broker sends only so many messages ahead of our
+acknowledgements (Mosquitto: 20), which go in the order of arrival. Then the first of them goes on, and what
+it waited for is lost.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from typing import Final
 from ecgmon.ecg.types import Chunk
 
 REACH: Final = 16
-"""Behind a gap of more numbers nothing waits: that was no overtaking."""
+"""Behind a gap of more numbers nothing begins to wait: that was no overtaking."""
 
-MOST: Final = 64
+MOST: Final = 10
 
 Arrived = tuple[Chunk, float]
 """A chunk, and when it came (monotonic, s)."""
@@ -50,7 +52,7 @@ class Reorder:
 
     def feed(self, chunk: Chunk, now: float) -> Iterator[Arrived]:
         """``chunk`` came: what has its turn now, in order."""
-        if self._seconds > 0 and not chunk.end and 0 < self._missing(chunk) <= REACH:
+        if self._waits(chunk):
             self._held.setdefault(chunk.stream, []).append((chunk, now))
             self._next = min(self._next, now + self._seconds)
         else:
@@ -59,6 +61,15 @@ class Reorder:
             yield chunk, now
         if chunk.stream in self._held:
             yield from self._ready(chunk.stream, now)
+        while self.held > MOST:
+            yield from self._release(min(self._held, key=lambda name: self._held[name][0][1]))
+
+    def _waits(self, chunk: Chunk) -> bool:
+        """It follows a gap, or others that wait."""
+        missing = self._missing(chunk)
+        if self._seconds <= 0 or chunk.end or missing <= 0:
+            return False
+        return missing <= REACH or chunk.stream in self._held
 
     def due(self, now: float) -> Iterator[Arrived]:
         """Time has passed: what has waited for long enough."""
@@ -83,8 +94,10 @@ class Reorder:
         held, given_up = self._held[stream], False
         while held:
             first = min(range(len(held)), key=lambda i: self._missing(held[i][0]))
-            signal = sum(each.samples.shape[1] / each.fs for each, _ in held)
-            full = len(held) > 1 and (signal > self._seconds or len(held) > MOST)
+            lasting = {
+                each.seq: each.samples.shape[1] / each.fs for each, _ in held
+            }  # some may be there twice
+            full = len(lasting) > 1 and sum(lasting.values()) > self._seconds
             overdue = now - min(came for _, came in held) >= self._seconds
             missing = self._missing(held[first][0])
             if missing > 0 and not (full or overdue):

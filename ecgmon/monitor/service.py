@@ -178,13 +178,13 @@ class Service:
         last = self._clock()
         while not self._signals:
             self._beat()
+            if self._reload_wanted:
+                self._reload()
+            chunk = self.source.get(self.pipeline.wait(POLL))
             last, before = self._clock(), last
             if last - before > STOOD_STILL:
                 log.warning("the loop stood still for %.1f s", last - before)
                 self.pipeline.stood_still()
-            if self._reload_wanted:
-                self._reload()
-            chunk = self.source.get(self.pipeline.wait(POLL))
             if chunk is not None:
                 self.pipeline.feed(chunk)
                 continue

@@ -127,7 +127,7 @@ class StreamState:
         self._settle = SETTLE + self.frontend.delay
         self._told = 0  # seconds of which the frontend gave its verdict
         self._began = 0.0  # stream time at which its signal path began
-        self._seam = -1  # the second in which something broke off: a beat may have been lost there
+        self._seams: list[int] = []  # seconds in which something broke off: a beat may have been lost there
         self._hasty = False  # the one before lived too short a time to tell of anything
 
     @property
@@ -199,7 +199,7 @@ class StreamState:
 
     def _break(self, out: Output, gap: float) -> None:
         """What follows comes ``gap`` seconds later; the detector begins anew."""
-        self._seam = int(self.covered + ROUNDING)
+        self._seams.append(int(self.covered + ROUNDING))
         _add(out, self.frontend.feed(self.selector.flush()))
         _add(out, self.frontend.gap(gap))
         self._gaps += gap
@@ -266,9 +266,10 @@ class StreamState:
         for verdict in out.quality:
             if verdict.second >= self._told:
                 blind = self._hasty and verdict.second < self._began + LEARNS
-                blind |= verdict.second == self._seam
+                blind |= verdict.second in self._seams
                 self._held.append(replace(verdict, missing=True) if blind else verdict)
                 self._told = verdict.second + 1
+                self._seams = [second for second in self._seams if second >= self._told]
         now = self.frontend.now
         items: list[Item] = []
         for beat in out.beats:

@@ -251,7 +251,8 @@ class MqttSink:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._work or self._closing, self._window.wait(time.monotonic())
+                    lambda: self._work or self._closing,
+                    self._window.wait(time.monotonic()) if self._connection.connected else None,
                 )
                 self._work = False
                 if self._closing:

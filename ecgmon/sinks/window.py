@@ -74,8 +74,8 @@ class Window:
         return number
 
     def wait(self, now: float) -> float | None:
-        """Seconds until refused alerts are due again; None while there are none."""
-        return None if self._again_at == math.inf else max(0.0, self._again_at - now)
+        """Seconds until refused alerts are due again; None while there are none, or an answer is awaited."""
+        return None if self._in_flight or self._again_at == math.inf else max(0.0, self._again_at - now)
 
     def try_again(self, now: float, oldest: int | None) -> None:
         """Begin at the oldest again when it is time for what was refused and nothing is on its way.

@@ -90,9 +90,10 @@ class Daemon:
         self.play(list(self.waiting.values()))
 
     def stop(self) -> None:
-        """SIGTERM, and a new start."""
+        """SIGTERM, and a new start; what was not acknowledged the broker sends again."""
         self.pipeline.suspend()
         self.start()
+        self.play(list(self.waiting.values()))
 
     @property
     def alerts(self) -> list[Alert]:

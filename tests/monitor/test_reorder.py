@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgmon.config import convert
-from ecgmon.ecg.types import Chunk
+from ecgmon.ecg.types import Chunk, ModelRef
 from ecgmon.monitor.arrivals import Arrivals, ArrivalSettings, Follow
 from ecgmon.monitor.metrics import Metrics
 from ecgmon.monitor.pipeline import Pipeline, PipelineSettings
@@ -151,35 +151,68 @@ def test_swapped_by_pairs_a_stream_is_seen_whole(ward: Ward) -> None:
 
 
 @pytest.mark.parametrize("stop", ["kill", "stop"])
-def test_killed_while_chunks_wait_it_gives_the_same_to_the_bit(ward: Ward, tmp_path: Path, stop: str) -> None:
-    """A stop gives on what waits, so that of each pair it parts one chunk is lost; a kill loses none."""
+def test_ended_while_chunks_wait_it_gives_the_same_to_the_bit(ward: Ward, tmp_path: Path, stop: str) -> None:
+    """What waits is not acknowledged, and comes again."""
     pieces = ward(streams=2, seconds=120.0, rates=SICK, seed=3)
     pieces = [replace(c, end=False) for c in pieces if c.seq is not None and c.seq % 41 != 7]
     pairs = [*pieces[:2], *(each for i in range(2, len(pieces) - 4, 4) for each in
              (*pieces[i + 2 : i + 4], *pieces[i : i + 2]))]  # fmt: skip
     undisturbed, daemon = Daemon(None, CountingScorer()), Daemon(tmp_path, CountingScorer(), 5.0)
     undisturbed.play(pairs)
-    held, stops = 0, 0
+    held = 0
     for at, each in enumerate(pairs):
         daemon.play([each])
-        if stop == "kill" and at % 5 == 3:
+        if at % 5 == 3:
             held += daemon.pipeline._order.held
-            daemon.kill()
-        elif stop == "stop" and daemon.pipeline._order.held and at % 37 == 5:
-            stops += 1
-            daemon.stop()
-            daemon.now += 1.0
-            daemon.pipeline.tick()
-            assert not daemon.waiting
-    if stop == "kill":
-        assert held > 10
-        assert len(undisturbed.alerts) >= 4
-        assert daemon.recorder.beats == undisturbed.recorder.beats
-        assert daemon.alerts == undisturbed.alerts
-    else:
-        assert stops > 1
-        assert daemon.pipeline.streams == 2
+            (daemon.kill if stop == "kill" else daemon.stop)()
+    assert held > 10
+    assert len(undisturbed.alerts) >= 4
+    assert daemon.recorder.beats == undisturbed.recorder.beats
+    assert daemon.alerts == undisturbed.alerts
     daemon.keep().close()
+
+
+def small(count: int, lost: Callable[[int], bool], samples: int = 5) -> list[Chunk]:
+    """``count`` chunks of 20 ms at 250 Hz, but those that are ``lost``."""
+    zeros = np.zeros((1, samples), np.float32)
+    chunks = [Chunk("bed", 250.0, ("II",), zeros + i, i * samples / 250.0, i) for i in range(count)]
+    return [chunk for chunk in chunks if not lost(chunk.seq or 0)]
+
+
+@pytest.mark.parametrize("every", [10, 40, 1000])
+def test_one_lost_chunk_costs_no_other(every: int) -> None:
+    """However many smaller ones come while it is waited for."""
+    chunks = small(3000, lambda i: i % every == every - 1)
+    now = 0.0
+    metrics = Metrics(ModelRef(name="m", hash=""), 0.01, 0.01)
+    pipeline = Pipeline(None, PipelineSettings(), observers=[metrics], clock=lambda: now)
+    for chunk in chunks:
+        now = chunk.t
+        pipeline.feed(chunk)
+    now += 2.0
+    pipeline.tick()
+    assert sum(metrics.drops.values()) == 0
+
+
+def test_a_chunk_that_waits_and_comes_again_ends_no_waiting() -> None:
+    taken: list[int | None] = [4]
+    order = Reorder(
+        1.0, lambda chunk: max(0, (chunk.seq or 0) - max(n or 0 for n in taken) - 1), lambda _: None
+    )
+    (held,) = small(7, lambda i: i != 6, samples=200)
+    assert list(order.feed(held, 0.0)) == []
+    assert list(order.feed(held, 0.1)) == [], "twice 0.8 s are not more than a second of signal"
+    for chunk, _ in order.due(1.0):
+        taken.append(chunk.seq)
+    assert taken == [4, 6, 6], "the second is a repeat for whoever takes it"
+
+
+def test_all_streams_together_hold_up_few_messages() -> None:
+    order = Reorder(30.0, lambda _: 1, lambda _: None)
+    held = small(2, lambda i: i == 0)[0]
+    given = [out for n in range(40) for out in order.feed(replace(held, stream=f"bed-{n}"), float(n))]
+    assert order.held == MOST
+    assert [chunk.stream for chunk, _ in given] == [f"bed-{n}" for n in range(40 - MOST)], "oldest first"
 
 
 def test_a_chunk_that_waits_is_not_acknowledged(ward: Ward, tmp_path: Path) -> None:

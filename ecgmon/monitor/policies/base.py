@@ -58,6 +58,8 @@ class Standing:
         """Raised and not cleared."""
         self.end = -math.inf
         """Up to where the condition is known to have held, stream time, s."""
+        self.time = -math.inf
+        """When the last one was raised, stream time, s; it is not cleared before."""
 
     def begin(self, onset: float, end: float, time: float, beats: int = 0) -> list[Change]:
         """Raise it, unless it stands; in that case it goes on until ``end``."""
@@ -65,7 +67,7 @@ class Standing:
             self.end = end
         if self.on or onset <= self.onset:
             return []
-        self.on, self.onset, self.end = True, onset, end
+        self.on, self.onset, self.end, self.time = True, onset, end, time
         return [Change(self._kind, "raised", self._severity, onset, end, time, beats)]
 
     def clear(self, time: float, beats: int = 0) -> list[Change]:
@@ -73,4 +75,5 @@ class Standing:
         if not self.on:
             return []
         self.on = False
-        return [Change(self._kind, "cleared", self._severity, self.onset, self.end, time, beats)]
+        when = max(time, self.time)
+        return [Change(self._kind, "cleared", self._severity, self.onset, self.end, when, beats)]
