@@ -29,8 +29,9 @@ from ecgmon.transport.payloads import encode
 from ecgmon.transport.sender import Sender
 
 START = 1.7e9
-BRIEF = {"anomalous_beats": {"clear_beats": 8, "clear_seconds": 15.0}}
-"""Alerts that end soon, so that there are many."""
+BRIEF = {"anomalous_beats": {"clear_beats": 8, "clear_seconds": 15.0}, "stream_lost": {"enabled": False}}
+"""Alerts that end soon, so that there are many. But for stream-lost, which the clock on the wall raises: ten
+seconds of a fault rightly raise it."""
 
 QUEUES = "max_queued_messages 0\nmax_inflight_messages 1000\n"
 LAZY = QUEUES + "autosave_interval 3600\nautosave_on_changes false\n"
