@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from tqdm import tqdm
@@ -16,13 +14,11 @@ from tqdm import tqdm
 from ecgmon.commands.output import writable_folder
 from ecgmon.commands.recordings import BeatsFrom, labelled, resolve, truth
 from ecgmon.commands.scored_records import LEAD_HELP
-from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.comparison.data import CLASSES
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.tally import LEARNING
+from ecgmon.files import whole
 from ecgmon.model.dataset import RecordBeats
-
-CLASSES: Final = ("N", *ANOMALOUS)
-"""By label."""
 
 
 @dataclass(slots=True)
@@ -80,26 +76,19 @@ def write_windows(
     Raises :class:`DataError` for a record that cannot be read, and where there is nothing to write.
     """
     written = Written()
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="ascii") as file:
-            for path in tqdm(records, desc="windows", unit="record", disable=None):
-                record = labelled(path, lead, "kachuee", beats)
-                known = truth(path)
-                found = Counter(label for label in record.labels if label)
-                written.left_out["not found by the detector"] += len(known.t) - found.total()
-                _write(record, file.write, written, start)
+    with whole(out) as file:
+        for path in tqdm(records, desc="windows", unit="record", disable=None):
+            record = labelled(path, lead, "kachuee", beats)
+            known = truth(path)
+            found = Counter(label for label in record.labels if label)
+            written.left_out["not found by the detector"] += len(known.t) - found.total()
+            _write(record, file.write, written, start)
         if not written.classes:
             raise DataError(f"{out}: there is no beat to write; name other records")
-        beside.replace(out)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror})") from None
-    finally:
-        beside.unlink(missing_ok=True)
     return written
 
 
-def _write(record: RecordBeats, write: Callable[[str], object], written: Written, start: float) -> None:
+def _write(record: RecordBeats, write: Callable[[bytes], object], written: Written, start: float) -> None:
     for beat, label in zip(record.beats, record.labels, strict=True):
         reason = ""
         if beat.r < start:
@@ -114,7 +103,7 @@ def _write(record: RecordBeats, write: Callable[[str], object], written: Written
             written.left_out[reason] += 1
             continue
         values = np.char.mod("%.6f", np.clip(beat.window, 0.0, 1.0).astype(np.float64))
-        write(f"{','.join(values.tolist())},{CLASSES.index(label)}.0\n")
+        write(f"{','.join(values.tolist())},{CLASSES.index(label)}.0\n".encode("ascii"))
         written.classes[label] += 1
 
 
