@@ -61,16 +61,17 @@ def together(cells: Iterable[Cell]) -> dict[str, Cell]:
     found: dict[str, Cell] = {}
     for cell in cells:
         fit = cell.fit
-        before = found.get(fit)
-        if before is not None:
-            readings = _union(before.method.readings, cell.method.readings)
-            cell = msgspec.structs.replace(
-                before,
-                method=msgspec.structs.replace(before.method, readings=readings),
-                thresholds=_union(before.thresholds, cell.thresholds),
-            )
-        found[fit] = cell
+        found[fit] = _joined(found[fit], cell) if fit in found else cell
     return found
+
+
+def _joined(one: Cell, other: Cell) -> Cell:
+    readings = _union(one.method.readings, other.method.readings)
+    return msgspec.structs.replace(
+        one,
+        method=msgspec.structs.replace(one.method, readings=readings),
+        thresholds=_union(one.thresholds, other.thresholds),
+    )
 
 
 def names_in(own: Mapping[str, Value], all_of_fit: Mapping[str, Value]) -> dict[str, str]:

@@ -93,8 +93,8 @@ def usable(part: Part, dataset: RecordsData) -> Rows:
 
 
 def left_out(part: Part, dataset: DatasetSettings) -> dict[str, dict[str, int]]:
-    """Beats that are not tested, by reason and class ("unknown": no annotation knows them), each counted once;
-    those of the time that a patient is learned in are not among them."""
+    """Beats that are not tested, by reason and class ("unknown": no annotation knows them), each counted
+    once; those of the time that a patient is learned in are not among them."""
     found: dict[str, dict[str, int]] = {}
     if isinstance(dataset, RecordsData):
         late = part.column("r") >= dataset.learning_seconds
