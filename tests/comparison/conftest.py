@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def tree(ward: Path, tmp_path: Path) -> dict[str, Any]:
-    """Two experiments that have a fit in common: eight fits in all."""
+    """Two experiments that have a fit in common: nine fits in all."""
     mlp = {"type": "mlp", "sizes": [8], "latent": 2}
     means = {"type": "classical", "detector": {"type": "kmeans", "clusters": 3}}
     pca = {"type": "classical", "detector": {"type": "pca", "kept": 4}}

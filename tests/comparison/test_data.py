@@ -97,9 +97,7 @@ def test_records_that_would_be_tested_on_what_was_learned_are_refused(ward: Path
         prepared("ward", data(ward, patients={"q": "a"}), tmp_path, WHERE)
 
 
-def test_one_heart_is_not_in_both_parts(
-    ward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_heart_is_not_in_both_parts(ward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     message = r"patients: 'p' is in both train \(record 'a'\) and test \('x'\)"
     with pytest.raises(ConfigError, match=message):
         prepared("ward", data(ward, patients={"a": "p", "x": "p"}), tmp_path, WHERE)

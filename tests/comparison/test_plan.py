@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from ecgmon.comparison.cell import names_in
 from ecgmon.comparison.plan import Plan, merged, plan, used
 from ecgmon.comparison.quick import hasten
 from ecgmon.comparison.settings import CompareSettings, convert, load
 from ecgmon.errors import ConfigError
+from ecgmon.model import oddness
 
 ROOT = Path(__file__).resolve().parents[2]
 Tree = dict[str, Any]
@@ -43,9 +45,55 @@ def test_rows_are_the_product_of_the_axes_and_the_methods_beside(tree: Tree) -> 
 
 def test_equal_cells_are_run_once(tree: Tree) -> None:
     found = planned(tree)
-    assert [len(row.cells) for row in found.rows["first"]] == [1, 1, 1]
+    assert [len(row.cells) for row in found.rows["first"]] == [2, 2, 2]
     assert [len(row.cells) for row in found.rows["second"]] == [2, 2]
-    assert len(found.cells()) == 6
+    assert len(found.cells()) == 9
+    assert len(found.cells(["first"])) == 6
+    assert found.cells(["first"]).keys() <= found.cells().keys()
+
+
+def test_a_fit_is_shared_by_all_that_is_read_off_it(tree: Tree) -> None:
+    varied = {"augmentation": ["flip"], "draws": 2}
+    tree["experiments"]["second"] |= {
+        "thresholds": {"F1": {"type": "mad"}, "the same": {"type": "f-beta", "steps": 50}},
+        "seeds": [0], "cross": True,
+    }  # fmt: skip
+    tree["experiments"]["second"]["methods"]["PCA"] = {
+        **tree["experiments"]["second"]["methods"]["PCA"], "readings": {"score": varied, "plain": {}},
+    }  # fmt: skip
+    found = planned(tree)
+    asked = found.rows["second"][0].cells[0]
+    whole = found.fits[asked.fit]
+    assert whole.fit == found.rows["first"][2].cells[0].fit
+    assert list(whole.method.readings) == ["score", "score 2"]
+    assert names_in(asked.method.readings, whole.method.readings) == {"score": "score 2", "plain": "score"}
+    assert list(whole.thresholds) == ["F1", "F1 2"]
+    assert names_in(asked.thresholds, whole.thresholds) == {"F1": "F1 2", "the same": "F1"}
+    assert len(found.cells()) == 8
+
+
+def test_seeds_that_are_named_twice_or_leave_folds_unused_are_refused(tree: Tree) -> None:
+    tree["seeds"] = [0, 0]
+    with pytest.raises(ConfigError, match="second 'PCA': seeds: one is named twice"):
+        planned(tree)
+    tree["seeds"] = [0]
+    with pytest.raises(ConfigError, match="second 'PCA': seeds: 1 by turns leave some of the 2 folds"):
+        planned(tree)
+
+
+def test_another_scoring_code_is_another_cell_of_the_projects_own_model(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree["experiments"]["second"]["methods"] = {"ours": {"type": "ecgmon"}}
+    before = {
+        name: {cell.key for cell in planned(tree).cells([name]).values()} for name in ("first", "second")
+    }
+    monkeypatch.setattr(oddness, "DESIGN", "another")
+    after = {
+        name: {cell.key for cell in planned(tree).cells([name]).values()} for name in ("first", "second")
+    }
+    assert after["first"] == before["first"]
+    assert not after["second"] & before["second"]
 
 
 def test_seeds_go_with_folds_by_turns_or_each_with_each(tree: Tree) -> None:
@@ -61,12 +109,16 @@ def test_a_finished_model_is_scored_once(tree: Tree) -> None:
     tree["experiments"]["second"]["methods"]["ours"] = {"type": "ecgmon", "bundle": "default"}
     cells = planned(tree).rows["second"][-1].cells
     assert [(cell.seed, cell.fold) for cell in cells] == [(0, 0)]
-    assert len(cells[0].bundle) == 64
+    assert len(cells[0].model) > 64
 
 
 def test_the_first_fits_of_all_rows_come_before_the_second_of_any(tree: Tree) -> None:
-    seeds = [cell.seed for cell in planned(tree).cells().values()]
-    assert seeds == sorted(seeds)
+    found = planned(tree)
+    turns = [[row.cells[i].fit for rows in found.rows.values() for row in rows] for i in range(2)]
+    order = list(found.fits)
+    assert max(order.index(fit) for fit in turns[0]) < min(
+        order.index(fit) for fit in turns[1] if fit not in turns[0]
+    )
 
 
 def test_a_variant_may_change_what_is_drawn(tree: Tree) -> None:
@@ -103,7 +155,7 @@ def _beats(tree: Tree) -> None:
 
 
 def _folds(tree: Tree) -> None:
-    tree["folds"] = 3
+    tree["folds"], tree["cross"] = 3, True
 
 
 def _seeds(tree: Tree) -> None:
@@ -207,6 +259,9 @@ def test_the_shipped_configuration_has_all_that_is_to_be_compared() -> None:
         for tree in trees
         if tree["type"] == "classical"
     }
-    assert len(classical) == 24
-    assert len(names(found, "autoencoders")) == 6 * 2 * 2 + 3
+    assert len(classical) == 23
+    assert len(names(found, "autoencoders")) == 6 * 2 * 2 + 5
+    for name, experiment in said.experiments.items():
+        assert set(experiment.reference) <= set(names(found, name))
+    assert len({row.cells[0].fit for row in quick.rows["sweep-epochs"]}) == 5
     assert all(len(row.cells) >= 3 or "shipped" in row.name for rows in found.rows.values() for row in rows)
