@@ -150,10 +150,10 @@ def _fits(
     cross = settings.cross if experiment.cross is None else experiment.cross
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"{where}: seeds: one is named twice; equal fits would make the spread smaller")
-    if len(seeds) < folds and not (cross or quick):
+    if 1 < len(seeds) < folds and not (cross or quick):
         raise ConfigError(
             f"{where}: seeds: {len(seeds)} by turns leave some of the {folds} folds unused; name as many "
-            "seeds, fewer folds, or cross: true"
+            "seeds, one for a single fit, fewer folds, or cross: true"
         )
     if isinstance(method, EcgmonSettings) and method.bundle is not None:
         return [(seeds[0], 0)]  # nothing is fitted, and nothing spreads

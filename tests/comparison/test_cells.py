@@ -54,7 +54,7 @@ def test_the_projects_own_model_scores_as_the_monitor_does(ward: Path, tmp_path:
 
 def test_the_mean_of_records_is_over_the_auroc_within_each() -> None:
     label = np.array(["N", "V", "N", "V", "N"])
-    scores, record = np.array([0.0, 1.0, 11.0, 10.0, 5.0]), np.array([0, 0, 1, 1, 2])
+    scores, record = np.array([0.0, 1.0, 11.0, 10.0, 20.0]), np.array([0, 0, 1, 1, 2])
     assert mean_of_records(Scored(scores, label, record)) == 0.5  # 1 and 0; the third has no abnormal beat
     assert mean_of_records(Scored(scores, label)) is None
     assert mean_of_records(Scored(scores[4:], label[4:], record[4:])) is None

@@ -19,6 +19,7 @@ from ecgmon.comparison.cell import Cell
 from ecgmon.comparison.data import Part, Table
 from ecgmon.comparison.datasets import RecordsData
 from ecgmon.comparison.drawing import DrawSettings, draw
+from ecgmon.comparison.measuring import Scored, mean_of_records
 from ecgmon.comparison.settings import AnyMethod
 from ecgmon.model.dataset import Pairs
 from ecgmon.model.methods.base import Learning, Method
@@ -94,6 +95,10 @@ def test_thresholds_are_chosen_on_the_validation_alone(
         scores, label = arrays[f"{part}_score_{reading}"].astype(np.float64), arrays[f"{part}_label"]
         return scores[label == "N"], scores[label != "N"]
 
+    table, asked = Table.load(tables[0] / f"{tables[1]}.npz"), cell(METHODS[name])
+    drawn = draw(table, asked.dataset, asked.draw, seed=0, fold=0, count=2)
+    scored = Scored(arrays[f"test_score_{reading}"], arrays["test_label"], table.test.record[drawn.test])
+    assert found.mean_record_auroc == pytest.approx(mean_of_records(scored), abs=1e-4)
     for threshold, settings in THRESHOLDS.items():
         at = found.thresholds[threshold]
         expected = choose(settings, *sides("validation"))

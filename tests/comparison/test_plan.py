@@ -76,8 +76,8 @@ def test_seeds_that_are_named_twice_or_leave_folds_unused_are_refused(tree: Tree
     tree["seeds"] = [0, 0]
     with pytest.raises(ConfigError, match="second 'PCA': seeds: one is named twice"):
         planned(tree)
-    tree["seeds"] = [0]
-    with pytest.raises(ConfigError, match="second 'PCA': seeds: 1 by turns leave some of the 2 folds"):
+    tree["seeds"], tree["folds"] = [0, 1], 3
+    with pytest.raises(ConfigError, match="second 'PCA': seeds: 2 by turns leave some of the 3 folds"):
         planned(tree)
 
 
