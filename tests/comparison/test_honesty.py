@@ -21,12 +21,19 @@ from ecgmon.comparison.datasets import RecordsData
 from ecgmon.comparison.drawing import DrawSettings, draw
 from ecgmon.comparison.measuring import Scored, mean_of_records
 from ecgmon.comparison.settings import AnyMethod
+from ecgmon.model import training
 from ecgmon.model.dataset import Pairs
 from ecgmon.model.methods.base import Learning, Method
 from ecgmon.model.methods.build import build
-from ecgmon.model.thresholds import FBetaThreshold, MadThreshold, QuantileThreshold, choose
+from ecgmon.model.thresholds import (
+    FBetaThreshold,
+    MadThreshold,
+    QuantileThreshold,
+    ThresholdSettings,
+    choose,
+)
 
-THRESHOLDS = {
+THRESHOLDS: dict[str, ThresholdSettings] = {
     "F1": FBetaThreshold(steps=50), "share": QuantileThreshold(rate=0.05), "MAD": MadThreshold(two_sided=True)
 }  # fmt: skip
 OURS = {
@@ -117,7 +124,12 @@ def test_a_method_learns_from_normal_beats_of_patients_who_are_not_held_out(
     def watched(settings: Any) -> Method:
         method = build(settings)
         fit = method.fit
-        method.fit = lambda learning, seed: (seen.append((learning, seed)), fit(learning, seed))[1]  # type: ignore[method-assign]
+
+        def noted(learning: Learning, seed: int) -> None:
+            seen.append((learning, seed))
+            fit(learning, seed)
+
+        monkeypatch.setattr(method, "fit", noted)
         return method
 
     cells._load_libraries()
@@ -145,11 +157,10 @@ def test_the_projects_own_model_learns_from_the_same_patients(
     fold: int, cell: Make, tables: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[Pairs, Pairs, int]] = []
-    train = ecgmon_method.train
 
     def watched(architecture: Any, settings: Any, pairs: Pairs, validation: Pairs, **more: Any) -> Any:
         seen.append((pairs, validation, more["seed"]))
-        return train(architecture, settings, pairs, validation, **more)
+        return training.train(architecture, settings, pairs, validation, **more)
 
     monkeypatch.setattr(ecgmon_method, "train", watched)
     table = Table.load(tables[0] / f"{tables[1]}.npz")
@@ -195,7 +206,12 @@ def test_times_are_of_the_fit_and_of_the_scores_alone(
     cells._load_libraries()
     looks: list[int] = []
     ticks = itertools.count(0, 2)
-    monkeypatch.setattr(time, "process_time", lambda: (looks.append(1), float(next(ticks)))[1])
+
+    def look() -> float:
+        looks.append(1)
+        return float(next(ticks))
+
+    monkeypatch.setattr(time, "process_time", look)
     for method in ("x", "records"):
         monkeypatch.setattr(Part, method, _unclocked(getattr(Part, method), looks))
     result, _ = cells.run_cell(cell(METHODS[name]), tables[0])
