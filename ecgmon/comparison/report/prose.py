@@ -31,8 +31,9 @@ beats alone. <em>mean of records</em>: the AUROC within each record, averaged. <
 patients by which choices are made, less the first five minutes of each recording, as in the test. <em>acc.
 normals</em>: share of the normal windows not called odd; <em>acc. abnormals</em>, which is the recall:
 share of all others called odd. Precision, F1 and F-beta depend on how common abnormal windows are in the
-test set. <em>training</em> is the fit alone: libraries are loaded and windows normalised before. A hyphen
-is a figure that is undefined.</p>
+test set. <em>training</em> is the fit alone: libraries are loaded and windows normalised before. <em>at the
+limit</em>: share of the fits that were best in the last of the epochs they were given, or the one before,
+and might be better with more. A hyphen is a figure that is undefined.</p>
 """
 
 RESTORED: Final = """
