@@ -7,18 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ecgmon.commands.output import writable_folder
 from ecgmon.commands.recordings import BeatsFrom, labelled, resolve, truth
 from ecgmon.commands.scored_records import LEAD_HELP
 from ecgmon.comparison.data import CLASSES
+from ecgmon.ecg.types import Samples
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.tally import LEARNING
 from ecgmon.files import whole
 from ecgmon.model.dataset import RecordBeats
+
+DECIMALS: Final = 6
 
 
 @dataclass(slots=True)
@@ -89,6 +94,7 @@ def write_windows(
 
 
 def _write(record: RecordBeats, write: Callable[[bytes], object], written: Written, start: float) -> None:
+    kept = []
     for beat, label in zip(record.beats, record.labels, strict=True):
         reason = ""
         if beat.r < start:
@@ -102,9 +108,23 @@ def _write(record: RecordBeats, write: Callable[[bytes], object], written: Writt
         if reason:
             written.left_out[reason] += 1
             continue
-        values = np.char.mod("%.6f", np.clip(beat.window, 0.0, 1.0).astype(np.float64))
-        write(f"{','.join(values.tolist())},{CLASSES.index(label)}.0\n".encode("ascii"))
+        kept.append((beat.window, CLASSES.index(label)))
         written.classes[label] += 1
+    if kept:
+        write(_rows(np.stack([window for window, _ in kept]), np.array([label for _, label in kept])))
+
+
+def _rows(windows: Samples, labels: NDArray[np.int64]) -> bytes:
+    """Windows [n, 187] and labels [n] as lines: all of one length, so that they are made at once."""
+    millionths = np.rint(np.clip(windows, 0.0, 1.0).astype(np.float64) * 10**DECIMALS).astype(np.int64)
+    text = np.empty((*windows.shape, DECIMALS + 3), np.uint8)
+    text[..., 1], text[..., -1] = ord("."), ord(",")
+    text[..., 0] = ord("0") + millionths // 10**DECIMALS
+    for place in range(DECIMALS):
+        text[..., 2 + place] = ord("0") + millionths // 10 ** (DECIMALS - 1 - place) % 10
+    ends = np.tile(np.frombuffer(b"0.0\n", np.uint8), (len(labels), 1))
+    ends[:, 0] += labels.astype(np.uint8)
+    return np.hstack([text.reshape(len(windows), -1), ends]).tobytes()
 
 
 def _summary(written: Written, records: int, out: Path) -> str:
