@@ -19,9 +19,10 @@ that its validation AUROC is too good, and while the project grew its figures on
 twenty times, so that its test AUROC is, too. All other methods run as they are set, with nothing chosen on
 DS2. A finished model (ecgmon as shipped) has learned from all of DS1: there are no patients to validate it
 on or to choose a threshold by, and those columns are empty.</p>
-<p>Records 201 and 202 are of one heart; the usual halves of MIT-BIH, DS1 and DS2, have one each, and so
-every method has seen one of the 22 test recordings' patient. Beats that the detector did not find, beats in
-bad signal and beats that no annotation knows are not tested; each experiment counts them.</p>
+<p>Records 201 and 202 of MIT-BIH are of one heart, and the usual halves, DS1 and DS2, have one each: where
+both are used, the patient of one of the 22 test recordings was learned from or validated on. Beats that the
+detector did not find, beats in bad signal and beats that no annotation knows are not tested; each
+experiment counts them.</p>
 """
 
 TABLE: Final = """
