@@ -9,31 +9,33 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import msgspec
+import numpy as np
 
-from ecgmon import __version__
 from ecgmon.commands.compare_data import prepared
-from ecgmon.commands.output import can_draw, writable_folder, write_whole
+from ecgmon.commands.compare_output import RESULTS, ours, write
+from ecgmon.commands.output import can_draw, writable_folder
 from ecgmon.comparison import gather, store
+from ecgmon.comparison.cell import Cell
+from ecgmon.comparison.data import Table
+from ecgmon.comparison.datasets import DatasetSettings
+from ecgmon.comparison.drawing import draw, left_out
 from ecgmon.comparison.ecgmon_method import EcgmonSettings
-from ecgmon.comparison.plan import Cell, Plan, plan, used
+from ecgmon.comparison.plan import Plan, plan, used
 from ecgmon.comparison.progress import Progress, duration
 from ecgmon.comparison.quick import hasten
 from ecgmon.comparison.report import tables
-from ecgmon.comparison.report.material import Experiment
-from ecgmon.comparison.report.page import GENERATOR, PAGE_FILE
+from ecgmon.comparison.report.page import PAGE_FILE
 from ecgmon.comparison.results import CellResult
 from ecgmon.comparison.runner import run_cells
 from ecgmon.comparison.settings import CompareSettings, load
-from ecgmon.errors import DependencyError, UsageError
+from ecgmon.errors import ConfigError, DataError, DependencyError, UsageError
+from ecgmon.model.methods.base import Floats
 from ecgmon.model.methods.build import build
+from ecgmon.model.thresholds import ThresholdSettings, choose
 
 log = logging.getLogger(__name__)
-
-RESULTS: Final = "compare.json"
-SCHEMA: Final = "ecgmon.compare/1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="few beats, few epochs, one fit a row: minutes, to see that everything runs",
     )  # fmt: skip
     parser.add_argument(
-        "--only", metavar="NAMES", help="experiments by comma, of those in the configuration; default: all"
+        "--only",
+        metavar="NAMES",
+        help="experiments by comma, to run no others; what is finished of these stays on the page",
     )
     parser.add_argument("--workers", type=int, metavar="N", help="instead of the configuration's")
 
@@ -66,58 +70,66 @@ def run(args: argparse.Namespace) -> int:
         )
     where = str(args.config)
     datasets = used(settings, where)
+    chosen = _chosen(args, settings)
     plan(settings, dict.fromkeys(datasets, ""), where, quick=args.quick)  # errors before any reading
-    out = _folder(args, settings)
+    out: Path = args.out or Path(f"{settings.out}-quick" if args.quick else settings.out)
+    ours(out)
+    for folder in (out, out / "data", out / "cells"):
+        writable_folder(folder)
     began = time.monotonic()
     with _alone(out):
-        hashes = {name: prepared(name, each, out / "data", where) for name, each in datasets.items()}
+        needed = {settings.experiments[name].dataset for name in chosen}
+        hashes = {
+            name: prepared(name, each, out / "data", where, make=name in needed)
+            for name, each in datasets.items()
+        }
         asked = plan(settings, hashes, where, quick=args.quick)
-        _check(asked)
-        known = gather.finished(asked.cells(), out / "cells")
-        failed = _run(asked, known, out, settings.workers)
-        known = gather.finished(asked.cells(), out / "cells")
-        made = gather.experiments(settings, asked, known, failed)
-        seconds = sum(_seconds(result) for result, _ in known.values())
-        _write(out, settings, made, asked, failed, seconds, quick=args.quick)
+        _check(asked.cells(chosen), out / "data", where)
+        failed: dict[str, str] = {}
+        try:
+            _run(asked, chosen, out, settings.workers, failed)
+        finally:  # what is finished is shown, also when the run is interrupted
+            known = gather.finished(asked.cells(), out / "cells")
+            left_out = {name: _left_out(out / "data", hashes[name], datasets[name]) for name in datasets}
+            made = gather.experiments(settings, asked, known, failed, left_out)
+            made = [each for each in made if each.variants or each.name in chosen]
+            seconds = sum(_seconds(result) for result, _ in known.values())
+            write(out, settings, made, asked, _failures(asked, failed), seconds, left_out, quick=args.quick)
     for experiment in made:
-        print(tables.text(experiment), end="\n\n")
+        if experiment.name in chosen:
+            print(tables.text(experiment), end="\n\n")
+    wanted = asked.cells(chosen)
     print(
-        f"{len(known)} of {len(asked.cells())} cells, {duration(time.monotonic() - began)} in this run; "
+        f"{len(wanted.keys() & known.keys())} of {len(wanted)} cells, "
+        f"{duration(time.monotonic() - began)} in this run; "
         f"page in {out / PAGE_FILE}, figures in {out / RESULTS}"
     )
     if failed:
-        log.error("%d of %d cells failed; see above", len(failed), len(asked.cells()))
+        log.error("%d of %d cells failed; see above", len(failed), len(wanted))
     return 1 if failed else 0
+
+
+def _chosen(args: argparse.Namespace, settings: CompareSettings) -> list[str]:
+    """The experiments that are run; what is finished of the others stays on the page."""
+    if args.only is None:
+        return list(settings.experiments)
+    names = [name.strip() for name in args.only.split(",")]
+    unknown = [name for name in names if name not in settings.experiments]
+    if unknown:
+        raise UsageError(
+            f"--only: there is no experiment '{unknown[0]}' in {args.config}; "
+            f"it has {', '.join(settings.experiments)}"
+        )
+    return [name for name in settings.experiments if name in names]
 
 
 def _settings(args: argparse.Namespace) -> CompareSettings:
     settings = load(args.config)
-    if args.only is not None:
-        names = [name.strip() for name in args.only.split(",")]
-        unknown = [name for name in names if name not in settings.experiments]
-        if unknown:
-            raise UsageError(
-                f"--only: there is no experiment '{unknown[0]}' in {args.config}; "
-                f"it has {', '.join(settings.experiments)}"
-            )
-        kept = {name: each for name, each in settings.experiments.items() if name in names}
-        settings = msgspec.structs.replace(settings, experiments=kept)
     if args.workers is not None:
         if not 1 <= args.workers <= 256:
             raise UsageError(f"--workers {args.workers}: must be from 1 to 256")
         settings = msgspec.structs.replace(settings, workers=args.workers)
     return hasten(settings) if args.quick else settings
-
-
-def _folder(args: argparse.Namespace, settings: CompareSettings) -> Path:
-    """The folder of the results, which is ours: what somebody else made is not written over."""
-    out: Path = args.out or Path(f"{settings.out}-quick" if args.quick else settings.out)
-    page = out / PAGE_FILE
-    if page.exists() and f'content="{GENERATOR}"' not in page.read_text(encoding="utf-8", errors="replace"):
-        raise UsageError(f"{page}: is no page of ecgmon compare, and is not overwritten; name another folder")
-    for folder in (out, out / "data", out / "cells"):
-        writable_folder(folder)
-    return out
 
 
 @contextmanager
@@ -135,16 +147,47 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-def _check(asked: Plan) -> None:
-    """What would fail in every cell, such as a package that is missing, fails here."""
-    for cell in asked.cells().values():
+def _check(cells: Mapping[str, Cell], tables: Path, where: str) -> None:
+    """What would fail in every cell fails here, in one line: a package that is missing, beats that cannot be
+    drawn, a threshold for which there are too few to choose it by."""
+    tried: dict[tuple[object, ...], tuple[int, int]] = {}
+    loaded: dict[str, Table] = {}
+    for cell in cells.values():
         if not isinstance(cell.method, EcgmonSettings):
             build(cell.method)
+        how = (cell.table, cell.dataset.max_test, cell.draw, cell.seed, cell.fold, cell.folds)
+        try:
+            if how not in tried:
+                if cell.table not in loaded:
+                    loaded = {cell.table: Table.load(tables / f"{cell.table}.npz")}
+                table = loaded[cell.table]
+                drawn = draw(table, cell.dataset, cell.draw, seed=cell.seed, fold=cell.fold, count=cell.folds)
+                odd = int((table.train.label[drawn.validation] != "N").sum())
+                tried[how] = len(drawn.validation) - odd, odd
+            for name, threshold in cell.thresholds.items():
+                normal, odd = tried[how]
+                rng = np.random.default_rng(0)
+                _try(name, threshold, rng.normal(size=normal), rng.normal(size=odd))
+        except (DataError, UsageError) as error:
+            raise ConfigError(f"{where}: {error}") from None
 
 
-def _run(asked: Plan, known: gather.Found, out: Path, workers: int) -> dict[str, str]:
-    """Run what is not finished; returns what went wrong, by key."""
-    cells = asked.cells()
+def _try(name: str, settings: ThresholdSettings, normal: Floats, odd: Floats) -> None:
+    try:
+        choose(settings, normal, odd)
+    except DataError as error:
+        raise DataError(f"thresholds.{name}: {error}") from None
+
+
+def _left_out(tables: Path, table: str, dataset: DatasetSettings) -> dict[str, dict[str, int]]:
+    path = tables / f"{table}.npz"
+    return left_out(Table.load(path).test, dataset) if path.exists() else {}
+
+
+def _run(asked: Plan, chosen: Sequence[str], out: Path, workers: int, failed: dict[str, str]) -> None:
+    """Run what is not finished; what goes wrong is put into ``failed``, by key."""
+    cells = asked.cells(chosen)
+    known = gather.finished(cells, out / "cells")
     waiting = {key: cell for key, cell in cells.items() if key not in known}
     log.info("%d cells, %d of them finished before", len(cells), len(known))
     kinds = _kinds(asked)
@@ -152,7 +195,7 @@ def _run(asked: Plan, known: gather.Found, out: Path, workers: int) -> dict[str,
     for key, (result, _) in known.items():
         progress.learn(kinds[key], _seconds(result))
     try:
-        return run_cells(waiting, _names(asked), out, workers, progress)
+        failed |= run_cells(waiting, _names(asked), out, workers, progress)
     except KeyboardInterrupt:
         log.warning(
             "interrupted; %d of %d cells are finished and kept: the same command goes on with the others",
@@ -167,7 +210,8 @@ def _kinds(asked: Plan) -> dict[str, tuple[str, ...]]:
     for name, rows in asked.rows.items():
         for row in rows:
             for cell in row.cells:
-                found.setdefault(cell.key, (f"{name}: {row.name}", f"{name}:", _sort(cell)))
+                key = asked.fits[cell.fit].key
+                found.setdefault(key, (f"{name}: {row.name}", f"{name}:", _sort(cell)))
     return found
 
 
@@ -177,53 +221,19 @@ def _sort(cell: Cell) -> str:
 
 def _names(asked: Plan) -> dict[str, str]:
     return {
-        cell.key: f"{name}: {row.name} (seed {cell.seed}, fold {cell.fold})"
+        asked.fits[cell.fit].key: f"{name}: {row.name} (seed {cell.seed}, fold {cell.fold})"
         for name, rows in reversed(asked.rows.items())
         for row in rows
         for cell in row.cells
     }
 
 
+def _failures(asked: Plan, failed: Mapping[str, str]) -> dict[str, str]:
+    names = _names(asked)
+    return {names[key]: problem for key, problem in failed.items()}
+
+
 def _seconds(result: CellResult) -> float:
     """About how long a finished cell took."""
     tested = sum(result.n_test.values())
-    return result.train_seconds + sum(tested / r.beats_per_second for r in result.readings.values())
-
-
-def _write(
-    out: Path,
-    settings: CompareSettings,
-    made: Sequence[Experiment],
-    asked: Plan,
-    failed: Mapping[str, str],
-    seconds: float,
-    *,
-    quick: bool,
-) -> None:
-    from ecgmon.comparison.report.page import build as draw  # noqa: PLC0415 - matplotlib takes its time
-
-    names = _names(asked)
-    results = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "quick": quick,
-        "core_seconds": seconds,
-        "settings": msgspec.to_builtins(settings),
-        "experiments": {
-            experiment.name: {
-                "title": experiment.title,
-                "rows": tables.json_rows(experiment),
-                "cells": {row.name: [cell.key for cell in row.cells] for row in asked.rows[experiment.name]},
-            }
-            for experiment in made
-        },
-        "failed": {names[key]: problem for key, problem in failed.items()},
-    }
-    write_whole(out / RESULTS, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    note = f"{len(asked.cells())} fits, {duration(seconds)} of one processor core."
-    if quick:
-        note += " Made with --quick: few beats, few epochs, one fit a row. It shows that all runs, no more."
-    report = draw(made, note=note)
-    for name, content in report.files().items():
-        writable_folder((out / name).parent)
-        write_whole(out / name, content)
+    return (result.train_seconds or 0.0) + sum(tested / r.beats_per_second for r in result.readings.values())

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ecgmon.commands import folds, given, noise_stress
 from ecgmon.commands.noise_stress import NoiseStress
-from ecgmon.commands.output import writable_folder, write_whole
+from ecgmon.commands.output import writable_folder
 from ecgmon.commands.recordings import name_of, resolve, truth
 from ecgmon.commands.report import ReportFolder
 from ecgmon.commands.report import folder as report_folder
@@ -26,6 +26,7 @@ from ecgmon.evaluation.noise_parts import noise_parts
 from ecgmon.evaluation.statistics import Evaluation, Requested, beat_statistics, evaluation
 from ecgmon.evaluation.table import render
 from ecgmon.evaluation.tally import LEARNING, BeatTally, tally
+from ecgmon.files import write_whole
 from ecgmon.model import bundle as bundles
 from ecgmon.model import dataset
 from ecgmon.model.bundle import Bundle

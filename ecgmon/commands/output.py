@@ -1,14 +1,12 @@
-"""Files that a command writes: whole or not at all, and refused before the work when they cannot be
-written."""
+"""What a command needs for its output, asked for before the work."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import tempfile
 from pathlib import Path
 
-from ecgmon.errors import DataError, UsageError
+from ecgmon.errors import UsageError
 
 
 def can_draw() -> bool:
@@ -27,15 +25,3 @@ def writable_folder(path: Path) -> Path:
             return path
     except OSError as error:
         raise UsageError(f"{path}: not a folder that can be written to ({error.strerror})") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that no reader ever sees half of it; :class:`DataError` when it
-    fails."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgmon.commands.output import can_draw, writable_folder, write_whole
+from ecgmon.commands.output import can_draw, writable_folder
 from ecgmon.ecg.types import Layout, Samples
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.report.assets import GENERATOR
@@ -17,6 +17,7 @@ from ecgmon.evaluation.report.examples import Example
 from ecgmon.evaluation.report.material import Material
 from ecgmon.evaluation.statistics import Evaluation
 from ecgmon.evaluation.tally import BeatTally, Scored, Tally
+from ecgmon.files import write_whole
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.restorer import Restorer
 from ecgmon.monitor.offline import StreamResult

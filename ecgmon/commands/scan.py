@@ -16,12 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ecgmon import __version__
-from ecgmon.commands.output import writable_folder, write_whole
+from ecgmon.commands.output import writable_folder
 from ecgmon.commands.recordings import resolve
 from ecgmon.commands.scored_records import LEAD_HELP, add_alert_rate, run_record, stream_bundle
 from ecgmon.ecg.types import Beat, ModelRef, Score
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.table import columns
+from ecgmon.files import write_whole
 from ecgmon.model.scoring import Scorer
 from ecgmon.monitor.offline import StreamResult
 from ecgmon.sinks.annotations import write_annotations

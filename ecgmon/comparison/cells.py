@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,22 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.comparison import ecgmon_method
-from ecgmon.comparison.data import Part, Table
+from ecgmon.comparison.cell import Cell
+from ecgmon.comparison.data import CLASSES, Part, Table
 from ecgmon.comparison.drawing import Drawn, Rows, draw
 from ecgmon.comparison.ecgmon_method import EcgmonFitted, EcgmonSettings
-from ecgmon.comparison.plan import Cell
-from ecgmon.comparison.results import AtThreshold, CellResult, ReadingResult
-from ecgmon.ecg.aami import ANOMALOUS
-from ecgmon.ecg.types import Samples
+from ecgmon.comparison.measuring import Scored, measured
+from ecgmon.comparison.results import CellResult, ReadingResult
+from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.errors import EcgmonError
-from ecgmon.evaluation.ranking import auroc, average_precision
 from ecgmon.model.epochs import History
+from ecgmon.model.methods.autoencoder import AutoencoderSettings
 from ecgmon.model.methods.base import Floats, Learning, Method, Reading
 from ecgmon.model.methods.build import build
-from ecgmon.model.thresholds import Threshold, choose
+from ecgmon.model.methods.classical import ClassicalSettings
+from ecgmon.model.methods.classical_settings import PcaSettings
 
 Arrays = dict[str, NDArray[Any]]
-Labels = NDArray[np.str_]
 
 MOST_SCORES: Final = 20_000
 """Test scores that are kept for pictures; more are drawn from."""
@@ -44,24 +45,30 @@ def run_cell(cell: Cell, tables: Path) -> tuple[CellResult, Arrays]:
     table = _table(tables / f"{cell.table}.npz")
     drawn = draw(table, cell.dataset, cell.draw, seed=cell.seed, fold=cell.fold, count=cell.folds)
     shown = _examples(table.test, drawn.test, cell) if cell.fold == 0 else drawn.test[:0]
-    began = time.process_time()
+    _load_libraries()
     fitted = _fit(cell, table, drawn)
-    seconds = time.process_time() - began
     validation_label, test_label = table.train.label[drawn.validation], table.test.label[drawn.test]
+    record = table.test.record[drawn.test] if table.test.names else None
     kept = _drawn_of(len(test_label), MOST_SCORES, cell.seed)
     arrays: Arrays = {"test_label": test_label[kept], "validation_label": validation_label}
     readings: dict[str, ReadingResult] = {}
     for name, reading in cell.method.readings.items():
-        validation = _finite(fitted.validation(reading), f"reading '{name}' of the validation")
+        validation = None
+        if fitted.validation is not None:
+            scores = _finite(fitted.validation(reading), f"reading '{name}' of the validation")
+            validation = Scored(scores, validation_label)
+            arrays[f"validation_score_{name}"] = scores.astype(np.float32)
         began = time.process_time()
         test = _finite(fitted.test(reading, shown), f"reading '{name}' of the test")
         took = max(time.process_time() - began, 1e-9)
-        record = table.test.record[drawn.test] if table.test.names else None
-        readings[name] = _reading(
-            cell, validation, validation_label, test, test_label, record, fitted.judged(len(test)) / took
+        readings[name] = measured(
+            validation,
+            Scored(test, test_label, record),
+            cell.thresholds,
+            beta=cell.beta,
+            beats_per_second=fitted.judged(len(test)) / took,
         )
         arrays[f"test_score_{name}"] = test[kept].astype(np.float32)
-        arrays[f"validation_score_{name}"] = validation.astype(np.float32)
     arrays |= fitted.pictures(shown)
     history = fitted.history
     result = CellResult(
@@ -76,10 +83,10 @@ def run_cell(cell: Cell, tables: Path) -> tuple[CellResult, Arrays]:
         },
         seed=cell.seed,
         fold=cell.fold,
-        n_train=len(drawn.train),
-        n_test={name: int((test_label == name).sum()) for name in ("N", *ANOMALOUS)},
+        n_train=fitted.n_train,
+        n_test={name: int((test_label == name).sum()) for name in CLASSES},
         parameters=fitted.parameters,
-        train_seconds=seconds,
+        train_seconds=fitted.seconds,
         losses={} if history is None else {"train": history.train, "validation": history.validation},
         best_epoch=0 if history is None else history.best,
         readings=readings,
@@ -93,7 +100,9 @@ class _Fitted:
 
     parameters: int
     history: History | None
-    validation: Callable[[Reading], Floats]
+    n_train: int | None
+    seconds: float | None
+    validation: Callable[[Reading], Floats] | None
     test: Callable[[Reading, Rows], Floats]
     judged: Callable[[int], int]
     """How many beats were scored for so many that were asked for."""
@@ -106,19 +115,24 @@ def _fit(cell: Cell, table: Table, drawn: Drawn) -> _Fitted:
         return _Fitted(
             parameters=model.parameters,
             history=model.history,
-            validation=lambda _: model.validation(drawn),
+            n_train=model.n_train,
+            seconds=model.seconds,
+            validation=None if cell.method.bundle is not None else lambda _: model.validation(drawn),
             test=lambda _, shown: model.test(drawn, shown),
             judged=lambda _: int(table.test.good.sum()),
             pictures=lambda shown: _restored_by_model(model, table.test, shown),
         )
     method = build(cell.method)
-    learned = table.train.x(drawn.train)
-    normal = drawn.validation[table.train.label[drawn.validation] == "N"]
-    method.fit(Learning(learned, table.train.x(normal)), cell.seed)
+    learning = learned(table, drawn)
     x_validation, x_test = table.train.x(drawn.validation), table.test.x(drawn.test)
+    began = time.process_time()
+    method.fit(learning, cell.seed)
+    seconds = time.process_time() - began
     return _Fitted(
         parameters=method.parameters,
         history=method.history,
+        n_train=len(learning.train),
+        seconds=seconds,
         validation=lambda reading: method.score(x_validation, reading, cell.seed),
         test=lambda reading, _: method.score(x_test, reading, cell.seed),
         judged=lambda n: n,
@@ -126,62 +140,20 @@ def _fit(cell: Cell, table: Table, drawn: Drawn) -> _Fitted:
     )
 
 
-def _reading(
-    cell: Cell,
-    validation: Floats,
-    validation_label: Labels,
-    test: Floats,
-    test_label: Labels,
-    record: Rows | None,
-    beats_per_second: float,
-) -> ReadingResult:
-    normal, odd = test[test_label == "N"], test[test_label != "N"]
-    of_validation = validation[validation_label == "N"], validation[validation_label != "N"]
-    classes = {name: auroc(test[test_label == name], normal) for name in ANOMALOUS}
-    return ReadingResult(
-        auroc=auroc(odd, normal),
-        auprc=average_precision(odd, normal),
-        per_class_auroc={name: value for name, value in classes.items() if value is not None},
-        mean_record_auroc=None if record is None else _mean_of_records(test, test_label, record),
-        validation_auroc=auroc(of_validation[1], of_validation[0]),
-        beats_per_second=beats_per_second,
-        thresholds={
-            name: at_threshold(choose(settings, *of_validation), normal, odd, cell.beta)
-            for name, settings in cell.thresholds.items()
-        },
-    )
+def learned(table: Table, drawn: Drawn) -> Learning:
+    """What a method is fitted on: the windows drawn for it, and the normal ones of those held out."""
+    normal = drawn.validation[table.train.label[drawn.validation] == "N"]
+    return Learning(table.train.x(drawn.train), table.train.x(normal))
 
 
-def at_threshold(threshold: Threshold, normal: Floats, odd: Floats, beta: float) -> AtThreshold:
-    """What ``threshold`` makes of scores of normal and of odd windows."""
-    false, true = (int(threshold.odd(scores).sum()) for scores in (normal, odd))
-    missed = len(odd) - true
-    weighted = (1 + beta**2) * true
-    return AtThreshold(
-        high=threshold.high,
-        low=threshold.low,
-        accuracy=_ratio(true + len(normal) - false, len(normal) + len(odd)),
-        accuracy_normal=_ratio(len(normal) - false, len(normal)),
-        accuracy_abnormal=_ratio(true, len(odd)),
-        precision=_ratio(true, true + false),
-        recall=_ratio(true, len(odd)),
-        f1=_ratio(2 * true, 2 * true + false + missed),
-        f_beta=_ratio(weighted, weighted + beta**2 * missed + false),
-    )
-
-
-def _mean_of_records(scores: Floats, label: Labels, record: Rows) -> float | None:
-    known = []
-    for i in np.unique(record):
-        own = record == i
-        value = auroc(scores[own & (label != "N")], scores[own & (label == "N")])
-        if value is not None:
-            known.append(value)
-    return float(np.mean(known)) if known else None
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole > 0 else None
+@lru_cache(maxsize=1)
+def _load_libraries() -> None:
+    """Fit something small of each kind: what a library loads or compiles at its first fit is not what the
+    method costs."""
+    x = np.random.default_rng(0).random((64, WINDOW)).astype(np.float32)
+    build(AutoencoderSettings(epochs=1)).fit(Learning(x, x), 0)
+    if importlib.util.find_spec("sklearn") is not None:
+        build(ClassicalSettings(detector=PcaSettings(kept=2))).fit(Learning(x, x), 0)
 
 
 def _finite(scores: Floats, what: str) -> Floats:

@@ -1,4 +1,4 @@
-"""The beats that methods are compared on: what a configuration may say of them, and how they are kept.
+"""The beats that methods are compared on, and how they are kept.
 
 Recordings are read once; all their beats, good and bad, go into one ``.npz``, since the project's own model
 wants the whole stream. Other methods see the good ones, one normalised window at a time.
@@ -7,81 +7,30 @@ wants the whole stream. Other methods see the good ones, one normalised window a
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
-from ecgmon.config import Settings
+from ecgmon.comparison.datasets import DatasetSettings
 from ecgmon.ecg.aami import ANOMALOUS
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import WINDOW, Beat, Layout, Samples
 from ecgmon.errors import DataError
+from ecgmon.files import whole
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.sources.windows import Windows
-
-Cap = Annotated[int, Meta(ge=1)]
-BeatsFrom = Literal["own", "reference"]
 
 CLASSES: Final = ("N", *ANOMALOUS)
 """By the number that stands for them in a CSV."""
 
-
-class RecordsData(Settings, frozen=True, tag_field="type", tag="records"):
-    """Beats of annotated recordings, as the frontend cuts them; who is learned from is decided by patient.
-
-    A training patient gives at most ``max_beats_per_patient`` normal beats, drawn by seed; one who validates
-    as many beats of any kind. The test takes every good beat behind the first five minutes of its record
-    that an annotation knows and that lies outside flutter, or ``max_test`` of them.
-    """
-
-    data: str
-    """Folder of WFDB records with annotations."""
-    train: str = "DS1"
-    """Names by comma, a file of names, DS1 or DS2; their patients train and validate by turns."""
-    test: str = "DS2"
-    layout: Layout = "centred"
-    lead: str = "0"
-    beats: BeatsFrom = "own"
-    """R-peaks of our detector, or of the annotations."""
-    patients: dict[str, str] = msgspec.field(default_factory=dict)
-    """Record to patient, where several records come from one heart."""
-    max_beats_per_patient: Cap | None = 500
-    max_test: Cap | None = None
-
-
-class MadeFrom(Settings, frozen=True):
-    """Recordings that a CSV is made of where it is not there, as ``ecgmon windows`` does it."""
-
-    data: str
-    train: str = "DS1"
-    test: str = "DS2"
-    lead: str = "0"
-    beats: BeatsFrom = "own"
-
-
-class CsvData(Settings, frozen=True, tag_field="type", tag="csv"):
-    """Two files of ready windows with labels, as the public heartbeat files are. They name no patients: who
-    is learned from is decided by row, and one heart may be in the training and in the validation."""
-
-    train: str
-    test: str
-    max_train: Cap | None = 8000
-    """Normal windows that are learned from, drawn by seed,"""
-    max_validation: Cap | None = 4000
-    """and windows of any kind that are validated on."""
-    max_test: Cap | None = None
-    make: MadeFrom | None = None
-
-
-DatasetSettings = RecordsData | CsvData
+FORMAT: Final = 2
+"""Raised when the same recordings give another file than before."""
 
 NUMBERS: Final = ("r", "ready", "scale", "rr", "rr_local", "irregularity", "size")
 """What is kept of a beat beside window, index and quality."""
@@ -98,6 +47,8 @@ class Part:
     good      [n] passed the quality gate
     numbers   [n, 7] the columns of :data:`NUMBERS`
     flutter   [m, 3] index of the recording, first and last moment of a span, s
+    missed    [5] annotated beats that the detector did not find, by :data:`CLASSES`: outside flutter, behind
+              the first ``learning_seconds``
     """
 
     layout: Layout
@@ -111,9 +62,16 @@ class Part:
     numbers: NDArray[np.float64]
     hours: NDArray[np.float64]
     flutter: NDArray[np.float64]
+    missed: NDArray[np.int64]
 
     @classmethod
-    def of_records(cls, records: Sequence[RecordBeats], names: Sequence[str], layout: Layout) -> Part:
+    def of_records(
+        cls,
+        records: Sequence[RecordBeats],
+        names: Sequence[str],
+        layout: Layout,
+        missed: NDArray[np.int64] | None = None,
+    ) -> Part:
         """``names`` are the recordings', one each."""
         beats = [beat for record in records for beat in record.beats]
         spans = [(i, *span) for i, record in enumerate(records) for span in record.flutter]
@@ -131,6 +89,7 @@ class Part:
             ),
             hours=np.array([record.hours for record in records], np.float64),
             flutter=np.array(spans, np.float64).reshape(-1, 3),
+            missed=np.zeros(len(CLASSES), np.int64) if missed is None else missed,
         )
 
     @classmethod
@@ -153,6 +112,7 @@ class Part:
             numbers=np.ones((n, len(NUMBERS))),
             hours=np.zeros(0),
             flutter=np.zeros((0, 3)),
+            missed=np.zeros(len(CLASSES), np.int64),
         )
 
     def column(self, name: str) -> NDArray[np.float64]:
@@ -205,14 +165,8 @@ class Table:
         for name in ("train", "test"):
             part = getattr(self, name)
             arrays |= {f"{name}.{key}": np.asarray(getattr(part, key)) for key in part.__slots__}
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with beside.open("wb") as file:
-                np.savez(file, **arrays)
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+        with whole(path) as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Table:
@@ -237,10 +191,13 @@ def identity(settings: DatasetSettings, parts: Sequence[Sequence[Path]]) -> str:
     """Hash of what decides a table: the content of the ``parts``' files, the way that beats are cut, and the
     settings that are not about how many are drawn."""
     tree = msgspec.to_builtins(settings)
-    decides = {key: value for key, value in tree.items() if not key.startswith("max_") and key != "make"}
-    for key in ("data", "train", "test"):
-        decides.pop(key, None)  # where the files lie, and how they were named, does not matter
-    digest = hashlib.sha256(msgspec.json.encode([decides, fingerprint()], order="sorted"))
+    decides = {
+        key: value
+        for key, value in tree.items()
+        # where the files lie, how they were named and how many beats are drawn does not matter
+        if not key.startswith("max_") and key not in {"make", "share_tested", "data", "train", "test"}
+    }
+    digest = hashlib.sha256(msgspec.json.encode([FORMAT, decides, fingerprint()], order="sorted"))
     for i, path in ((i, path) for i, part in enumerate(parts) for path in part):
         try:
             with path.open("rb") as file:

@@ -9,10 +9,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ecgmon.comparison.data import CsvData, DatasetSettings, Part, Table
+from ecgmon.comparison.data import CLASSES, Part, Table
+from ecgmon.comparison.datasets import CsvData, DatasetSettings, RecordsData
 from ecgmon.config import Settings
 from ecgmon.errors import DataError
-from ecgmon.evaluation.tally import LEARNING
 from ecgmon.model.splits import folds
 
 Rows = NDArray[np.int64]
@@ -57,16 +57,16 @@ def draw(
     The same seed draws the same test for every method and fold. Raises :class:`DataError` where a part would
     be empty, and :class:`UsageError` for fewer patients than folds.
     """
+    held_out: tuple[str, ...] = ()
     if isinstance(dataset, CsvData):
-        held_out: tuple[str, ...] = ()
-        train, validation = _by_row(table.train, dataset, seed, fold, count)
-        odd = _rows_of_fold(table.train, fold, count, held_out=False)
+        learning, test = _files(table, dataset, seed)
+        train, validation, odd = _by_row(table.train, learning, dataset, seed, fold, count)
     else:
         held_out = folds(sorted(set(table.train.patients)), count, DIVISION)[fold]
-        train, validation, odd = _by_patient(table.train, held_out, dataset.max_beats_per_patient, seed)
+        train, validation, odd = _by_patient(table.train, dataset, held_out, seed)
+        test = usable(table.test, dataset)
     odd = odd[table.train.label[odd] != "N"]
     train = _contaminated(train, odd, settings.contamination, seed)
-    test = tested(table.test)
     prevalence = 0.5 if settings.protocol == "balanced" else settings.prevalence
     if settings.protocol == "balanced":
         validation = with_prevalence(table.train.label, validation, 0.5, [seed, fold, 0xBA1])
@@ -85,13 +85,30 @@ def draw(
     return Drawn(train, validation, test, held_out)
 
 
-def tested(part: Part) -> Rows:
-    """Good beats that an annotation knows, outside flutter and, of recordings, behind the first five
-    minutes."""
-    taken = part.good & (part.label != "")
-    if part.names:
-        taken &= (part.column("r") >= LEARNING) & ~part.in_flutter()
-    return np.flatnonzero(taken)
+def usable(part: Part, dataset: RecordsData) -> Rows:
+    """Good beats that an annotation knows, outside flutter and behind the time that a patient is learned
+    in."""
+    known = part.good & (part.label != "") & ~part.in_flutter()
+    return np.flatnonzero(known & (part.column("r") >= dataset.learning_seconds))
+
+
+def left_out(part: Part, dataset: DatasetSettings) -> dict[str, dict[str, int]]:
+    """Beats that are not tested, by reason and class ("unknown": no annotation knows them), each counted
+    once; those of the time that a patient is learned in are not among them."""
+    found: dict[str, dict[str, int]] = {}
+    if isinstance(dataset, RecordsData):
+        late = part.column("r") >= dataset.learning_seconds
+        flutter = part.in_flutter()
+        for reason, rows in (
+            ("in bad signal", late & ~flutter & ~part.good),
+            ("not annotated", late & ~flutter & part.good & (part.label == "")),
+            ("within flutter", late & flutter),
+        ):
+            names, counts = np.unique(part.label[rows], return_counts=True)
+            found[reason] = {str(name) or "unknown": int(n) for name, n in zip(names, counts, strict=True)}
+        missed = zip(CLASSES, part.missed.tolist(), strict=True)
+        found["missed by the detector"] = {name: n for name, n in missed if n}
+    return {reason: classes for reason, classes in found.items() if classes}
 
 
 def with_prevalence(label: NDArray[np.str_], rows: Rows, share: float, seed: list[int]) -> Rows:
@@ -103,37 +120,48 @@ def with_prevalence(label: NDArray[np.str_], rows: Rows, share: float, seed: lis
 
 
 def _by_patient(
-    part: Part, held_out: tuple[str, ...], most: int | None, seed: int
+    part: Part, dataset: RecordsData, held_out: tuple[str, ...], seed: int
 ) -> tuple[Rows, Rows, Rows]:
-    """Normal beats of the others, beats of those held out, and all good beats of the others."""
-    usable = part.good & (part.label != "") & ~part.in_flutter()
+    """Normal beats of the others, beats of those held out, and all good beats of the others. The validation
+    leaves out what the test leaves out; there is to be learned from the beginning, too."""
+    most = dataset.max_beats_per_patient
+    good = part.good & (part.label != "") & ~part.in_flutter()
     whose = np.array(part.patients)[part.record]
+    late = usable(part, dataset)
     train, validation = [], []
     for patient in sorted(set(part.patients)):
-        own = np.flatnonzero(usable & (whose == patient))
         if patient in held_out:
-            validation.append(_some(own, most, [seed, *patient.encode()]))
+            validation.append(_some(late[whose[late] == patient], most, [seed, *patient.encode()]))
         else:
-            train.append(_some(own[part.label[own] == "N"], most, [seed, *patient.encode()]))
-    others = np.flatnonzero(usable & ~np.isin(whose, held_out))
+            own = np.flatnonzero(good & (whose == patient) & (part.label == "N"))
+            train.append(_some(own, most, [seed, *patient.encode()]))
+    others = np.flatnonzero(good & ~np.isin(whose, held_out))
     return np.concatenate(train), np.concatenate(validation), others
 
 
-def _by_row(part: Part, dataset: CsvData, seed: int, fold: int, count: int) -> tuple[Rows, Rows]:
-    others = _rows_of_fold(part, fold, count, held_out=False)
-    normal = others[part.label[others] == "N"]
-    validation = _rows_of_fold(part, fold, count, held_out=True)
+def _files(table: Table, dataset: CsvData, seed: int) -> tuple[Rows, Rows]:
+    """Rows of the training part to learn and validate on, and rows of the test part: all of either, or a part
+    of one file each."""
+    n = len(table.train.label)
+    if dataset.test is not None:
+        return np.arange(n), np.arange(len(table.test.label))
+    order = np.random.default_rng([seed, 0xA11]).permutation(n)
+    tested = round(n * dataset.share_tested)
+    return np.sort(order[tested:]), np.sort(order[:tested])
+
+
+def _by_row(
+    part: Part, rows: Rows, dataset: CsvData, seed: int, fold: int, count: int
+) -> tuple[Rows, Rows, Rows]:
+    """As :func:`_by_patient`, of ``rows``."""
+    order = np.random.default_rng([DIVISION, 0xF01D]).permutation(len(rows))
+    groups = [rows[group] for group in np.array_split(order, count)]
+    others = np.sort(np.concatenate([group for i, group in enumerate(groups) if i != fold]))
     return (
-        _some(normal, dataset.max_train, [seed, 0x7A1]),
-        _some(validation, dataset.max_validation, [seed, 0x7A1]),
+        _some(others[part.label[others] == "N"], dataset.max_train, [seed, 0x7A1]),
+        _some(np.sort(groups[fold]), dataset.max_validation, [seed, 0x7A1]),
+        others,
     )
-
-
-def _rows_of_fold(part: Part, fold: int, count: int, *, held_out: bool) -> Rows:
-    order = np.random.default_rng([DIVISION, 0xF01D]).permutation(len(part.label))
-    groups = np.array_split(order, count)
-    rows = groups[fold] if held_out else np.concatenate([g for i, g in enumerate(groups) if i != fold])
-    return np.sort(rows)
 
 
 def _contaminated(train: Rows, odd: Rows, share: float, seed: int) -> Rows:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -18,25 +17,27 @@ from ecgmon.ecg.types import Samples
 from ecgmon.errors import BundleError, DataError
 from ecgmon.model import bundle as bundles
 from ecgmon.model.bundle import Bundle
-from ecgmon.model.calibration import CalibrationSettings
+from ecgmon.model.dataset import RecordBeats, gather
 from ecgmon.model.epochs import History
-from ecgmon.model.fitting import FitSettings, Fitted, Origin, Resume, fit_recordings
+from ecgmon.model.fitting import FitSettings
 from ecgmon.model.judge import Judge, Judged, judge_records
 from ecgmon.model.methods.base import Floats, Reading
+from ecgmon.model.population import fit_scoring, reference_pairs
 from ecgmon.model.restorer import Restorer
 from ecgmon.model.scoring import population_of
-from ecgmon.model.splits import SplitSettings
+from ecgmon.model.training import train
 
 
 class EcgmonSettings(Settings, frozen=True, tag_field="type", tag="ecgmon"):
     """The project's own model, which knows the patient and the rhythm: trained as ``ecgmon train`` does it,
-    or a finished one. Of a finished one the validation patients may have been learned from."""
+    or a finished one. That may have learned from any patient but those tested, so nothing is validated or
+    chosen on it."""
 
     fit: FitSettings = FitSettings()
-    """As in configs/train.yaml. Its ``split``, ``layout`` and ``seed`` are the experiment's, one training;
-    its ``calibration`` has no effect here."""
+    """As in configs/train.yaml. Its ``split``, ``layout`` and ``seed`` are the experiment's; one training,
+    and no calibration."""
     bundle: str | None = None
-    """A bundle, or ``default``, instead of a training; it is scored once, on the first fold."""
+    """A bundle, or ``default``, instead of a training; it is scored once, on the test of the first seed."""
     readings: dict[str, Reading] = msgspec.field(default_factory=lambda: {"score": Reading()})
     """It has one score, whatever its name."""
 
@@ -62,34 +63,54 @@ def _loaded(path: str) -> Bundle:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EcgmonFitted:
-    """The fitted model, and the recordings of the table that it was fitted on."""
+    """The fitted model, and the recordings of the table that it was fitted on.
+
+    patients   learned from; none of a finished model
+    n_train    beats learned from, and
+    seconds    the processor time that took; None of a finished model
+    """
 
     table: Table
     judge: Judge
     parameters: int
-    history: History | None
+    history: History | None = None
+    patients: tuple[str, ...] = ()
+    n_train: int | None = None
+    seconds: float | None = None
+    _tested: list[RecordBeats] = field(default_factory=list)
     _kept: dict[int, Judged] = field(default_factory=dict)
 
     def validation(self, drawn: Drawn) -> Floats:
         """Scores of the rows that validate, out of the whole recordings of those held out."""
         part = self.table.train
         wanted = [i for i, patient in enumerate(part.patients) if patient in drawn.held_out]
-        return self._scores(part, wanted, drawn.validation)
+        records = part.records()
+        return self._scores(part, wanted, [records[i] for i in wanted], drawn.validation)
+
+    def prepare(self) -> None:
+        """Turn the test's table into recordings, so that scoring them can be timed."""
+        self._tested[:] = self.table.test.records()
 
     def test(self, drawn: Drawn, keep: Rows) -> Floats:
-        """Scores of the rows that are tested; the first five minutes of each recording teach its baseline.
+        """Scores of the rows that are tested; what comes before teaches the baseline of each recording.
         ``keep`` names rows that :meth:`restored` will be asked for."""
         part = self.table.test
-        return self._scores(part, range(len(part.names)), drawn.test, keep)
+        return self._scores(part, range(len(part.names)), self._tested, drawn.test, keep)
 
     def restored(self, rows: Rows) -> tuple[Samples, Samples]:
         """[k, 187] windows as they were laid on the patient's reference, and restored."""
         found = [self._kept[row] for row in rows.tolist()]
         return np.stack([judged.x for judged in found]), np.stack([judged.restored for judged in found])
 
-    def _scores(self, part: Part, wanted: Sequence[int], rows: Rows, keep: Rows | None = None) -> Floats:
-        records = part.records()
-        found = judge_records(self.judge, [records[i] for i in wanted])
+    def _scores(
+        self,
+        part: Part,
+        wanted: Sequence[int],
+        records: Sequence[RecordBeats],
+        rows: Rows,
+        keep: Rows | None = None,
+    ) -> Floats:
+        found = judge_records(self.judge, records)
         scores = np.full(len(part.label), np.nan)
         kept = set() if keep is None else set(keep.tolist())
         for i, beats in zip(wanted, found, strict=True):
@@ -103,40 +124,53 @@ class EcgmonFitted:
 
 
 def fit(settings: EcgmonSettings, table: Table, drawn: Drawn, seed: int) -> EcgmonFitted:
-    """Learn from the patients who are not held out, or take the finished model.
-
-    Of those held out, one calibrates, which nothing here makes use of; the others stop the training.
-    """
-    history = None
+    """Learn from the patients who are not held out, whose beats stop the training, or take the finished
+    model."""
     if settings.bundle is None:
-        fitted = _trained(settings, table, drawn, seed)
-        bundle, history = fitted.bundle, fitted.history
+        fitted = _trained(settings.fit, table, drawn, seed)
     else:
-        bundle = _loaded(settings.bundle)
-        if bundle.layout != table.train.layout:
-            raise DataError(
-                f"{settings.bundle}: made for windows of layout '{bundle.layout}', not '{table.train.layout}'"
-            )
+        fitted = _finished(settings.bundle, table)
+    fitted.prepare()
+    return fitted
+
+
+def _finished(path: str, table: Table) -> EcgmonFitted:
+    bundle = _loaded(path)
+    if bundle.layout != table.train.layout:
+        raise DataError(f"{path}: made for windows of layout '{bundle.layout}', not '{table.train.layout}'")
     model = bundle.autoencoder()
     judge = Judge(Restorer(model, "cpu"), population_of(bundle), bundle.layout, bundle.metadata.score)
-    return EcgmonFitted(table, judge, sum(p.numel() for p in model.parameters()), history)
+    return EcgmonFitted(table, judge, sum(p.numel() for p in model.parameters()))
 
 
-def _trained(settings: EcgmonSettings, table: Table, drawn: Drawn, seed: int) -> Fitted:
-    if len(drawn.held_out) < 2:
-        raise DataError(
-            "type ecgmon needs two patients in each fold: one stops the training, one calibrates; name fewer "
-            "folds"
+def _trained(fit: FitSettings, table: Table, drawn: Drawn, seed: int) -> EcgmonFitted:
+    """The steps of :func:`ecgmon.model.fitting.fit_recordings` up to the calibration, which would cost time
+    and change no score."""
+    layout, records = table.train.layout, table.train.records()
+    learning = [record for record in records if record.patient not in drawn.held_out]
+    stopping = [record for record in records if record.patient in drawn.held_out]
+    training = msgspec.structs.replace(fit.training, device="cpu")
+    began = time.process_time()
+    pairs, validation = (
+        gather(
+            [record.patient for record in part],
+            reference_pairs(part, layout),
+            max_per_patient=training.max_beats_per_patient,
+            seed=seed,
         )
-    *stopping, last = drawn.held_out
-    changed = msgspec.structs.replace(
-        settings.fit,
-        layout=table.train.layout,
-        seed=seed,
-        training=msgspec.structs.replace(settings.fit.training, device="cpu"),
-        calibration=CalibrationSettings(learning_seconds=0.0),
-        split=SplitSettings(folds=0, validation_patients=tuple(stopping), calibration_patients=(last,)),
+        for part in (learning, stopping)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        resume = Resume(Path(folder) / "training", progress=False)
-        return fit_recordings(table.train.records(), changed, Origin("compare", ""), resume)
+    model, history = train(
+        fit.architecture, training, pairs, validation, layout=layout, seed=seed, progress=False
+    )
+    restorer = Restorer(model, "cpu")
+    population = fit_scoring(restorer, learning, layout, fit.score)
+    return EcgmonFitted(
+        table,
+        Judge(restorer, population, layout, fit.score),
+        sum(p.numel() for p in model.parameters()),
+        history,
+        patients=tuple(sorted({record.patient for record in learning})),
+        n_train=len(pairs),
+        seconds=time.process_time() - began,
+    )

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from ecgmon import config
-from ecgmon.comparison.data import CsvData, DatasetSettings
+from ecgmon.comparison.cell import Cell, together
+from ecgmon.comparison.datasets import CsvData, DatasetSettings
 from ecgmon.comparison.drawing import DrawSettings
 from ecgmon.comparison.ecgmon_method import EcgmonSettings, bundle_hash
 from ecgmon.comparison.quick import hastened
 from ecgmon.comparison.settings import AnyMethod, CompareSettings, ExperimentSettings, Tree
 from ecgmon.errors import ConfigError
-from ecgmon.model.thresholds import ThresholdSettings
-
-VERSION: Final = 1
-"""Raised when the same settings give other results than before: finished cells are then not gone on with."""
-
-
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """All that decides one result; :attr:`key` is its name."""
-
-    method: AnyMethod
-    bundle: str = ""
-    """Hash of a finished model."""
-    dataset: DatasetSettings
-    table: str
-    """Hash of the beats."""
-    draw: DrawSettings
-    thresholds: dict[str, ThresholdSettings]
-    beta: float
-    seed: int
-    fold: int
-    folds: int
-    version: int = VERSION
-
-    @property
-    def key(self) -> str:
-        tree = msgspec.to_builtins(self)
-        for place in ("data", "train", "test", "make"):  # ``table`` knows the content
-            tree["dataset"].pop(place, None)
-        return hashlib.sha256(msgspec.json.encode(tree, order="sorted")).hexdigest()[:20]
+from ecgmon.model import oddness
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A variant of an experiment; ``parts`` are its names by axis."""
+    """A variant of an experiment; ``parts`` are its names by axis, ``cells`` what it asks for itself."""
 
     name: str
     parts: tuple[str, ...]
@@ -59,18 +31,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rows by experiment."""
+    """Rows by experiment, and what is run for them, by :attr:`Cell.fit`: the first fit of all rows, then the
+    second, so that early on there is something of everything. In each turn type ecgmon is first: it takes
+    longest, and the other workers would wait for it at the end."""
 
     rows: dict[str, list[Row]]
+    fits: dict[str, Cell]
 
-    def cells(self) -> dict[str, Cell]:
-        """Every cell once, by key: the first fit of all rows, then the second, so that early on there is
-        something of everything. In each turn type ecgmon is first: it takes longest, and the other workers
-        would wait for it at the end."""
-        everything = [row.cells for rows in self.rows.values() for row in rows]
-        everything.sort(key=lambda cells: not isinstance(cells[0].method, EcgmonSettings))
-        turns = itertools.zip_longest(*everything)
-        return {cell.key: cell for turn in turns for cell in turn if cell is not None}
+    def cells(self, experiments: Iterable[str] | None = None) -> dict[str, Cell]:
+        """What is run for ``experiments``, or for all, by :attr:`Cell.key`."""
+        names = self.rows if experiments is None else experiments
+        asked = {cell.fit for name in names for row in self.rows[name] for cell in row.cells}
+        return {cell.key: cell for fit, cell in self.fits.items() if fit in asked}
 
 
 def plan(settings: CompareSettings, tables: Mapping[str, str], where: str, *, quick: bool = False) -> Plan:
@@ -79,12 +51,14 @@ def plan(settings: CompareSettings, tables: Mapping[str, str], where: str, *, qu
     Raises :class:`ConfigError`, which begins with ``where``, for a method that is none, a data set that is
     not there, an experiment without rows, or two rows of one name. ``quick``: see :mod:`.quick`.
     """
-    return Plan(
-        {
-            name: list(_rows(settings, experiment, tables, f"{where}: experiments.{name}", quick=quick))
-            for name, experiment in settings.experiments.items()
-        }
-    )
+    rows = {
+        name: list(_rows(settings, experiment, tables, f"{where}: experiments.{name}", quick=quick))
+        for name, experiment in settings.experiments.items()
+    }
+    everything = [row.cells for those in rows.values() for row in those]
+    everything.sort(key=lambda cells: not isinstance(cells[0].method, EcgmonSettings))
+    turns = itertools.zip_longest(*everything)
+    return Plan(rows, together(cell for turn in turns for cell in turn if cell is not None))
 
 
 def used(settings: CompareSettings, where: str) -> dict[str, DatasetSettings]:
@@ -121,7 +95,7 @@ def _rows(
         cells = tuple(
             Cell(
                 method=hastened(method) if quick else method,
-                bundle=_bundle(method),
+                model=_model(method),
                 dataset=settings.datasets[experiment.dataset],
                 table=tables[experiment.dataset],
                 draw=drawn,
@@ -131,7 +105,7 @@ def _rows(
                 fold=fold,
                 folds=settings.folds if experiment.folds is None else experiment.folds,
             )
-            for seed, fold in _fits(settings, experiment, method)
+            for seed, fold in _fits(settings, experiment, method, here, quick=quick)
         )
         found[name] = Row(name, parts, cells)
     yield from found.values()
@@ -168,21 +142,28 @@ def merged(tree: Any, changes: Any) -> Any:
 
 
 def _fits(
-    settings: CompareSettings, experiment: ExperimentSettings, method: AnyMethod
+    settings: CompareSettings, experiment: ExperimentSettings, method: AnyMethod, where: str, *, quick: bool
 ) -> list[tuple[int, int]]:
     """Seeds and folds."""
     seeds = settings.seeds if experiment.seeds is None else experiment.seeds
     folds = settings.folds if experiment.folds is None else experiment.folds
+    cross = settings.cross if experiment.cross is None else experiment.cross
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"{where}: seeds: one is named twice; equal fits would make the spread smaller")
+    if 1 < len(seeds) < folds and not (cross or quick):
+        raise ConfigError(
+            f"{where}: seeds: {len(seeds)} by turns leave some of the {folds} folds unused; name as many "
+            "seeds, one for a single fit, fewer folds, or cross: true"
+        )
     if isinstance(method, EcgmonSettings) and method.bundle is not None:
         return [(seeds[0], 0)]  # nothing is fitted, and nothing spreads
-    if settings.cross if experiment.cross is None else experiment.cross:
+    if cross:
         return list(itertools.product(seeds, range(folds)))
     return [(seed, i % folds) for i, seed in enumerate(seeds)]
 
 
-def _bundle(method: AnyMethod) -> str:
-    named = isinstance(method, EcgmonSettings) and method.bundle is not None
-    return bundle_hash(method) if named and isinstance(method, EcgmonSettings) else ""
+def _model(method: AnyMethod) -> str:
+    return f"{oddness.fingerprint()} {bundle_hash(method)}" if isinstance(method, EcgmonSettings) else ""
 
 
 def _check(method: AnyMethod, dataset: DatasetSettings, draw: DrawSettings, where: str) -> None:

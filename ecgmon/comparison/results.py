@@ -35,9 +35,11 @@ class ReadingResult(msgspec.Struct, frozen=True, kw_only=True):
     """AAMI class, against N."""
     mean_record_auroc: float | None
     validation_auroc: float | None
-    """On the validation patients: what choices are made by."""
+    """On the validation patients: what choices are made by; None of a finished model, which may have learned
+    from them."""
     beats_per_second: float
     thresholds: dict[str, AtThreshold]
+    """Chosen on the validation patients: none of a finished model."""
 
 
 class CellResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +51,14 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     dataset: dict[str, Any]
     seed: int
     fold: int
-    n_train: int
+    n_train: int | None
+    """Windows learned from; None of a finished model, of which it is not known here."""
     n_test: dict[str, int]
     """Test windows by AAMI class."""
     parameters: int
-    train_seconds: float
+    train_seconds: float | None
+    """Processor time of the fit alone: libraries are loaded and windows normalised before. None of a finished
+    model."""
     losses: dict[str, list[float]]
     """``train`` and ``validation`` by epoch; empty where nothing is learned by epochs."""
     best_epoch: int

@@ -24,8 +24,8 @@ from typing import Final
 from tqdm import tqdm
 
 from ecgmon.comparison import store
+from ecgmon.comparison.cell import Cell
 from ecgmon.comparison.cells import run_cell
-from ecgmon.comparison.plan import Cell
 from ecgmon.comparison.progress import Progress, duration
 from ecgmon.errors import EcgmonError
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from ecgmon import config
-from ecgmon.comparison.data import DatasetSettings
+from ecgmon.comparison.datasets import DatasetSettings
 from ecgmon.comparison.drawing import DrawSettings
 from ecgmon.comparison.ecgmon_method import EcgmonSettings
 from ecgmon.config import Settings

@@ -6,7 +6,6 @@ Both appear whole or not at all, so that a run may be killed at any moment.
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -15,7 +14,8 @@ import numpy as np
 
 from ecgmon.comparison.cells import Arrays
 from ecgmon.comparison.results import CellResult
-from ecgmon.errors import DataError, EcgmonError
+from ecgmon.errors import DataError
+from ecgmon.files import write_whole
 
 
 class DamagedError(DataError):
@@ -23,11 +23,13 @@ class DamagedError(DataError):
 
 
 def save(folder: Path, result: CellResult, arrays: Arrays) -> None:
-    """Keep a finished cell; :class:`EcgmonError` when it cannot be written."""
+    """Keep a finished cell; :class:`DataError` when it cannot be written."""
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
-    write(folder / f"{result.key}.npz", packed.getvalue())
-    write(folder / f"{result.key}.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    write_whole(folder / f"{result.key}.npz", packed.getvalue())
+    write_whole(
+        folder / f"{result.key}.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
+    )
 
 
 def load(folder: Path, key: str) -> tuple[CellResult, Arrays] | None:
@@ -46,17 +48,6 @@ def load(folder: Path, key: str) -> tuple[CellResult, Arrays] | None:
     if result.key != key:
         raise DamagedError(f"{path}: is of the cell {result.key}")
     return result, arrays
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise EcgmonError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def sweep_up(folder: Path) -> None:

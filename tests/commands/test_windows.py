@@ -32,6 +32,11 @@ def test_windows_come_back_as_they_were_cut(
     assert found.labels is not None
     assert [CLASSES[label] for label in found.labels] == [label for _, label in expected]
     assert np.abs(found.x - np.stack([window for window, _ in expected])).max() <= 5.1e-7
+    by_hand = [
+        [*(f"{value:.6f}" for value in np.clip(window, 0, 1).astype(float)), f"{CLASSES.index(label)}.0"]
+        for window, label in expected[:50]
+    ]
+    assert [line.split(",") for line in out.read_text().splitlines()[:50]] == by_hand
     line = out.read_text().splitlines()[0].split(",")
     assert len(line) == 188
     assert line[-1] == "0.0"

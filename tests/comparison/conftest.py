@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def tree(ward: Path, tmp_path: Path) -> dict[str, Any]:
-    """Two experiments that have a cell in common: five cells in all."""
+    """Two experiments that have a fit in common: nine fits in all."""
     mlp = {"type": "mlp", "sizes": [8], "latent": 2}
     means = {"type": "classical", "detector": {"type": "kmeans", "clusters": 3}}
     pca = {"type": "classical", "detector": {"type": "pca", "kept": 4}}
@@ -23,7 +23,7 @@ def tree(ward: Path, tmp_path: Path) -> dict[str, Any]:
         "datasets": {
             "ward": {
                 "type": "records", "data": str(ward), "train": "a,b,c,d", "test": "x,y",
-                "max_beats_per_patient": 60, "max_test": 200,
+                "learning_seconds": 30.0, "max_beats_per_patient": 60, "max_test": 200,
             }
         },
         "experiments": {
@@ -34,6 +34,7 @@ def tree(ward: Path, tmp_path: Path) -> dict[str, Any]:
                 "vary": [{"plain": {}, "KL": {"kl_weight": 0.1}}],
                 "methods": {"PCA": pca},
                 "seeds": [0],
+                "cross": True,
             },
             "second": {"dataset": "ward", "methods": {"PCA": pca, "k-means": means}},
         },

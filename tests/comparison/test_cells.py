@@ -9,11 +9,11 @@ import pytest
 
 from ecgmon.commands.compare_data import prepared
 from ecgmon.comparison import ecgmon_method
-from ecgmon.comparison.cells import at_threshold
-from ecgmon.comparison.data import RecordsData, Table
+from ecgmon.comparison.data import Table
+from ecgmon.comparison.datasets import RecordsData
 from ecgmon.comparison.drawing import DrawSettings, draw
 from ecgmon.comparison.ecgmon_method import EcgmonSettings
-from ecgmon.errors import DataError
+from ecgmon.comparison.measuring import Scored, at_threshold, mean_of_records
 from ecgmon.model import bundle as bundles
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.scoring import Scorer
@@ -34,7 +34,7 @@ def test_rates_at_a_threshold_are_those_of_the_confusion_matrix() -> None:
 
 
 def test_the_projects_own_model_scores_as_the_monitor_does(ward: Path, tmp_path: Path) -> None:
-    data = RecordsData(data=str(ward), train="a,b,c,d", test="x,y", max_test=150)
+    data = RecordsData(data=str(ward), train="a,b,c,d", test="x,y", learning_seconds=30.0, max_test=150)
     table = Table.load(tmp_path / f"{prepared('ward', data, tmp_path, 'compare.yaml')}.npz")
     drawn = draw(table, data, DrawSettings(), seed=0, fold=0, count=2)
     fitted = ecgmon_method.fit(EcgmonSettings(bundle="default"), table, drawn, 0)
@@ -52,9 +52,9 @@ def test_the_projects_own_model_scores_as_the_monitor_does(ward: Path, tmp_path:
     assert x.shape == restored.shape == (3, 187)
 
 
-def test_one_patient_cannot_stop_a_training_and_be_set_aside(ward: Path, tmp_path: Path) -> None:
-    data = RecordsData(data=str(ward), train="a,b,c,d", test="x,y")
-    table = Table.load(tmp_path / f"{prepared('ward', data, tmp_path, 'compare.yaml')}.npz")
-    drawn = draw(table, data, DrawSettings(), seed=0, fold=0, count=4)
-    with pytest.raises(DataError, match="needs two patients in each fold"):
-        ecgmon_method.fit(EcgmonSettings(), table, drawn, 0)
+def test_the_mean_of_records_is_over_the_auroc_within_each() -> None:
+    label = np.array(["N", "V", "N", "V", "N"])
+    scores, record = np.array([0.0, 1.0, 11.0, 10.0, 20.0]), np.array([0, 0, 1, 1, 2])
+    assert mean_of_records(Scored(scores, label, record)) == 0.5  # 1 and 0; the third has no abnormal beat
+    assert mean_of_records(Scored(scores, label)) is None
+    assert mean_of_records(Scored(scores[4:], label[4:], record[4:])) is None

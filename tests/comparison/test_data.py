@@ -10,7 +10,8 @@ import pytest
 
 from ecgmon.commands.compare_data import prepared
 from ecgmon.commands.recordings import labelled
-from ecgmon.comparison.data import NUMBERS, CsvData, MadeFrom, RecordsData, Table
+from ecgmon.comparison.data import NUMBERS, Table
+from ecgmon.comparison.datasets import CsvData, MadeFrom, RecordsData
 from ecgmon.errors import ConfigError, DataError
 
 WHERE = "compare.yaml"
@@ -96,10 +97,71 @@ def test_records_that_would_be_tested_on_what_was_learned_are_refused(ward: Path
         prepared("ward", data(ward, patients={"q": "a"}), tmp_path, WHERE)
 
 
+def test_one_heart_is_not_in_both_parts(ward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    message = r"patients: 'p' is in both train \(record 'a'\) and test \('x'\)"
+    with pytest.raises(ConfigError, match=message):
+        prepared("ward", data(ward, patients={"a": "p", "x": "p"}), tmp_path, WHERE)
+    with pytest.raises(ConfigError, match="patients: 'x' is in both"):
+        prepared("ward", data(ward, patients={"a": "x"}), tmp_path, WHERE)
+    twins = tmp_path / "twins"
+    twins.mkdir()
+    for name, twin in (("a", "201"), ("x", "202")):
+        for suffix in ("hea", "dat", "atr"):
+            content = (ward / f"{name}.{suffix}").read_bytes()
+            (twins / f"{twin}.{suffix}").write_bytes(content.replace(name.encode(), twin.encode(), 1)
+                                                     if suffix == "hea" else content)  # fmt: skip
+        header = twins / f"{twin}.hea"
+        header.write_text(header.read_text().replace(f"{name}.dat", f"{twin}.dat"))
+    found = prepared("mit", data(twins, train="201", test="202"), tmp_path, WHERE)
+    assert "records 201 and 202 are of one heart, which is learned from and tested on" in caplog.text
+    assert Table.load(tmp_path / f"{found}.npz").test.patients == ("201",)
+
+
+def test_a_csv_that_was_learned_from_is_not_tested_on(
+    ward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make = MadeFrom(data=str(ward), train="a,b", test="x")
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    prepared("csv", CsvData(train=str(train), test=str(test), make=make), tmp_path, WHERE)
+    with pytest.raises(ConfigError, match="csv: train and test have the same content"):
+        prepared("csv", CsvData(train=str(train), test=str(train)), tmp_path, WHERE)
+    lines, others = train.read_text().splitlines(), test.read_text().splitlines()
+    mixed = tmp_path / "mixed.csv"
+    mixed.write_text("\n".join(lines[1:]) + "\n")
+    with pytest.raises(ConfigError, match=f"csv: {len(lines) - 1} of the {len(lines) - 1} windows"):
+        prepared("csv", CsvData(train=str(train), test=str(mixed)), tmp_path, WHERE)
+    mixed.write_text("\n".join([*others, lines[0]]) + "\n")
+    prepared("csv", CsvData(train=str(train), test=str(mixed)), tmp_path, WHERE)
+    assert f"1 of the {len(others) + 1} windows to test on are in train, too" in caplog.text
+
+
+def test_a_csv_that_was_made_of_something_else_is_made_again_and_a_strange_one_refused(
+    ward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "w.csv"
+
+    def ask(**make: str) -> str:
+        said = MadeFrom(**({"data": str(ward), "train": "a", "test": None} | make))  # type: ignore[arg-type]
+        return prepared("csv", CsvData(train=str(path), test=None, make=said), tmp_path, WHERE)
+
+    first, before = ask(), path.stat().st_mtime_ns
+    assert ask() == first
+    assert path.stat().st_mtime_ns == before
+    assert ask(beats="reference") != first
+    assert "was made of something else, and is made again" in caplog.text
+    assert ask() == first
+    path.write_text(path.read_text().replace("0.0\n", "1.0\n", 1))
+    with pytest.raises(ConfigError, match="is there, and not as compare would have made it"):
+        ask()
+    path.with_name("w.csv.made.json").unlink()
+    with pytest.raises(ConfigError, match="is there, and not as compare would have made it"):
+        ask()
+
+
 def test_a_csv_without_labels_or_with_strange_ones_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.csv"
     path.write_text(",".join(["0.5"] * 187) + "\n")
-    settings = CsvData(train=str(path), test=str(path))
+    settings = CsvData(train=str(path), test=None)
     with pytest.raises(DataError, match="no labels in column 188"):
         prepared("csv", settings, tmp_path, WHERE)
     path.write_text(",".join(["0.5"] * 187 + ["7"]) + "\n")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ecgmon.commands.compare_data import prepared
-from ecgmon.comparison.data import CsvData, Part, RecordsData, Table
-from ecgmon.comparison.drawing import Drawn, DrawSettings, draw
+from ecgmon.comparison.data import Part, Table
+from ecgmon.comparison.datasets import CsvData, RecordsData
+from ecgmon.comparison.drawing import Drawn, DrawSettings, draw, left_out
 from ecgmon.errors import DataError, UsageError
 
 PLAIN = DrawSettings()
@@ -18,7 +19,9 @@ PLAIN = DrawSettings()
 
 @pytest.fixture(scope="module")
 def records(ward: Path) -> RecordsData:
-    return RecordsData(data=str(ward), train="a,b,c,d", test="x,y", max_beats_per_patient=50)
+    return RecordsData(
+        data=str(ward), train="a,b,c,d", test="x,y", learning_seconds=30.0, max_beats_per_patient=50
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,7 @@ def rows() -> Table:
         layout="kachuee", names=(), patients=(), window=np.zeros((400, 187), np.float32), label=label,
         record=np.zeros(400, np.int64), index=np.arange(400), good=np.ones(400, np.bool_),
         numbers=np.ones((400, 7)), hours=np.zeros(0), flutter=np.zeros((0, 3)),
+        missed=np.zeros(5, np.int64),
     )  # fmt: skip
     return Table(part, part)
 
@@ -67,16 +71,39 @@ def test_only_normal_beats_are_learned_from_and_no_patient_outvotes_another(
     assert "V" in table.train.label[found.validation]
 
 
-def test_what_is_tested_is_good_known_and_behind_the_first_five_minutes(
+def test_what_is_tested_is_good_known_and_behind_the_learning_time(
     table: Table, records: RecordsData
 ) -> None:
     test, part = drawn(table, records).test, table.test
     assert len(test) > 100
     assert part.good[test].all()
     assert (part.label[test] != "").all()
-    assert part.column("r")[test].min() >= 300
-    late = (part.column("r") >= 300) & part.good & (part.label != "")
+    assert 30 <= part.column("r")[test].min() < 40
+    late = (part.column("r") >= 30) & part.good & (part.label != "")
     assert len(test) == late.sum()
+
+
+def test_the_validation_leaves_out_what_the_test_does_and_the_training_does_not(
+    table: Table, records: RecordsData
+) -> None:
+    found, r = drawn(table, records), table.train.column("r")
+    assert r[found.validation].min() >= 30
+    assert r[found.train].min() < 30
+
+
+def test_what_is_not_tested_is_counted_by_reason_and_class(table: Table, records: RecordsData) -> None:
+    part = replace(
+        table.test, flutter=np.array([[0.0, 310.0, 330.0]]), missed=np.array([3, 0, 2, 0, 0], np.int64)
+    )
+    found = left_out(part, records)
+    assert found["missed by the detector"] == {"N": 3, "V": 2}
+    late = part.column("r") >= 30
+    n = sum(sum(classes.values()) for reason, classes in found.items() if "missed" not in reason)
+    assert n == late.sum() - len(drawn(Table(table.train, part), records).test)
+    assert sum(found["within flutter"].values()) == (part.in_flutter() & late).sum() > 0
+    bad = late & ~part.good & ~part.in_flutter()
+    assert found["in bad signal"].get("N", 0) == (bad & (part.label == "N")).sum()
+    assert left_out(rows().test, CsvData(train="a", test="b")) == {}
 
 
 def test_beats_within_flutter_are_not_tested(table: Table, records: RecordsData) -> None:
@@ -90,7 +117,7 @@ def test_beats_within_flutter_are_not_tested(table: Table, records: RecordsData)
 def test_the_same_seed_draws_the_same_and_another_seed_something_else(
     table: Table, records: RecordsData
 ) -> None:
-    few = RecordsData(data=records.data, max_beats_per_patient=20, max_test=60)
+    few = RecordsData(data=records.data, learning_seconds=30.0, max_beats_per_patient=20, max_test=60)
     one, same, other = (drawn(table, few, seed=seed) for seed in (0, 0, 1))
     for part in ("train", "validation", "test"):
         assert np.array_equal(getattr(one, part), getattr(same, part))
@@ -130,6 +157,22 @@ def test_windows_without_patients_are_divided_by_row() -> None:
         assert set(rows().train.label[found.train]) == {"N"}
         assert found.held_out == ()
     assert not set(parts[0].validation) & set(parts[1].validation)
+
+
+def test_one_file_is_divided_by_row_into_what_is_learned_from_and_what_is_tested() -> None:
+    data = CsvData(train="a.csv", test=None, share_tested=0.25, max_train=None, max_validation=None)
+    balanced = DrawSettings(protocol="balanced")
+    for seed in range(2):
+        found = drawn(rows(), data, seed=seed, fold=seed)
+        used = [*found.train, *found.validation, *found.test]
+        assert len(set(used)) == len(used)
+        assert len(found.test) == 100
+        assert set(rows().train.label[found.train]) == {"N"}
+        label = rows().test.label[drawn(rows(), data, balanced, seed=seed).test]
+        assert (label == "N").sum() == (label == "V").sum() > 10
+    tests = [set(drawn(rows(), data, seed=seed).test) for seed in range(2)]
+    assert tests[0] != tests[1]
+    assert tests[0] == set(drawn(rows(), data, fold=1).test)
 
 
 def test_a_fold_that_has_nothing_to_choose_by_is_told(table: Table, records: RecordsData) -> None:

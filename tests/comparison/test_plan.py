@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from ecgmon.comparison.cell import names_in
 from ecgmon.comparison.plan import Plan, merged, plan, used
-from ecgmon.comparison.quick import hasten
-from ecgmon.comparison.settings import CompareSettings, convert, load
+from ecgmon.comparison.settings import CompareSettings, convert
 from ecgmon.errors import ConfigError
+from ecgmon.model import oddness
 
-ROOT = Path(__file__).resolve().parents[2]
 Tree = dict[str, Any]
 
 
@@ -43,9 +42,55 @@ def test_rows_are_the_product_of_the_axes_and_the_methods_beside(tree: Tree) -> 
 
 def test_equal_cells_are_run_once(tree: Tree) -> None:
     found = planned(tree)
-    assert [len(row.cells) for row in found.rows["first"]] == [1, 1, 1]
+    assert [len(row.cells) for row in found.rows["first"]] == [2, 2, 2]
     assert [len(row.cells) for row in found.rows["second"]] == [2, 2]
-    assert len(found.cells()) == 6
+    assert len(found.cells()) == 9
+    assert len(found.cells(["first"])) == 6
+    assert found.cells(["first"]).keys() <= found.cells().keys()
+
+
+def test_a_fit_is_shared_by_all_that_is_read_off_it(tree: Tree) -> None:
+    varied = {"augmentation": ["flip"], "draws": 2}
+    tree["experiments"]["second"] |= {
+        "thresholds": {"F1": {"type": "mad"}, "the same": {"type": "f-beta", "steps": 50}},
+        "seeds": [0], "cross": True,
+    }  # fmt: skip
+    tree["experiments"]["second"]["methods"]["PCA"] = {
+        **tree["experiments"]["second"]["methods"]["PCA"], "readings": {"score": varied, "plain": {}},
+    }  # fmt: skip
+    found = planned(tree)
+    asked = found.rows["second"][0].cells[0]
+    whole = found.fits[asked.fit]
+    assert whole.fit == found.rows["first"][2].cells[0].fit
+    assert list(whole.method.readings) == ["score", "score 2"]
+    assert names_in(asked.method.readings, whole.method.readings) == {"score": "score 2", "plain": "score"}
+    assert list(whole.thresholds) == ["F1", "F1 2"]
+    assert names_in(asked.thresholds, whole.thresholds) == {"F1": "F1 2", "the same": "F1"}
+    assert len(found.cells()) == 8
+
+
+def test_seeds_that_are_named_twice_or_leave_folds_unused_are_refused(tree: Tree) -> None:
+    tree["seeds"] = [0, 0]
+    with pytest.raises(ConfigError, match="second 'PCA': seeds: one is named twice"):
+        planned(tree)
+    tree["seeds"], tree["folds"] = [0, 1], 3
+    with pytest.raises(ConfigError, match="second 'PCA': seeds: 2 by turns leave some of the 3 folds"):
+        planned(tree)
+
+
+def test_another_scoring_code_is_another_cell_of_the_projects_own_model(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree["experiments"]["second"]["methods"] = {"ours": {"type": "ecgmon"}}
+    before = {
+        name: {cell.key for cell in planned(tree).cells([name]).values()} for name in ("first", "second")
+    }
+    monkeypatch.setattr(oddness, "DESIGN", "another")
+    after = {
+        name: {cell.key for cell in planned(tree).cells([name]).values()} for name in ("first", "second")
+    }
+    assert after["first"] == before["first"]
+    assert not after["second"] & before["second"]
 
 
 def test_seeds_go_with_folds_by_turns_or_each_with_each(tree: Tree) -> None:
@@ -61,12 +106,16 @@ def test_a_finished_model_is_scored_once(tree: Tree) -> None:
     tree["experiments"]["second"]["methods"]["ours"] = {"type": "ecgmon", "bundle": "default"}
     cells = planned(tree).rows["second"][-1].cells
     assert [(cell.seed, cell.fold) for cell in cells] == [(0, 0)]
-    assert len(cells[0].bundle) == 64
+    assert len(cells[0].model) > 64
 
 
 def test_the_first_fits_of_all_rows_come_before_the_second_of_any(tree: Tree) -> None:
-    seeds = [cell.seed for cell in planned(tree).cells().values()]
-    assert seeds == sorted(seeds)
+    found = planned(tree)
+    turns = [[row.cells[i].fit for rows in found.rows.values() for row in rows] for i in range(2)]
+    order = list(found.fits)
+    assert max(order.index(fit) for fit in turns[0]) < min(
+        order.index(fit) for fit in turns[1] if fit not in turns[0]
+    )
 
 
 def test_a_variant_may_change_what_is_drawn(tree: Tree) -> None:
@@ -103,7 +152,7 @@ def _beats(tree: Tree) -> None:
 
 
 def _folds(tree: Tree) -> None:
-    tree["folds"] = 3
+    tree["folds"], tree["cross"] = 3, True
 
 
 def _seeds(tree: Tree) -> None:
@@ -168,45 +217,3 @@ def test_the_projects_own_model_wants_recordings_as_they_are(tree: Tree) -> None
     tree["datasets"]["ward"] = {"type": "csv", "train": "a.csv", "test": "b.csv"}
     with pytest.raises(ConfigError, match="'ours': type ecgmon learns from recordings"):
         planned(tree)
-
-
-def test_quick_keeps_every_row_and_cuts_the_rest(tree: Tree) -> None:
-    tree["experiments"]["first"]["base"] |= {
-        "epochs": 50,
-        "readings": {"a": {"draws": 9, "augmentation": ["flip"]}},
-    }
-    tree["datasets"]["ward"]["max_test"] = None
-    said = hasten(settings(tree))
-    full = planned(tree)
-    found = plan(said, {"ward": "hash"}, "compare.yaml", quick=True)
-    for name in full.rows:
-        assert names(found, name) == names(full, name)
-        assert all(len(row.cells) == 1 for row in found.rows[name])
-    cell = found.rows["first"][0].cells[0]
-    method = msgspec.to_builtins(cell.method)
-    assert method["epochs"] == 4
-    assert method["readings"]["a"]["draws"] == 1
-    assert cell.dataset.max_test == 4000
-
-
-def test_the_shipped_configuration_has_all_that_is_to_be_compared() -> None:
-    said = load(ROOT / "configs" / "compare.yaml")
-    found = plan(said, dict.fromkeys(used(said, "file"), "hash"), "file")
-    quick = plan(hasten(said), dict.fromkeys(used(said, "file"), "hash"), "file", quick=True)
-    assert [[row.name for row in rows] for rows in quick.rows.values()] == [
-        [row.name for row in rows] for rows in found.rows.values()
-    ]
-    trees = [msgspec.to_builtins(cell.method) for cell in found.cells().values()]
-    networks = {tree["network"]["type"] for tree in trees if tree["type"] == "autoencoder"}
-    assert networks == {"mlp", "lstm", "conv1d", "conv-lstm", "deep", "deep-conv"}
-    assert {tree["detector"]["type"] for tree in trees if tree["type"] == "latent"} == {
-        "one-class-svm", "isolation-forest", "deep-svdd",
-    }  # fmt: skip
-    classical = {
-        (tree["detector"]["type"], tree["components"] is None)
-        for tree in trees
-        if tree["type"] == "classical"
-    }
-    assert len(classical) == 24
-    assert len(names(found, "autoencoders")) == 6 * 2 * 2 + 3
-    assert all(len(row.cells) >= 3 or "shipped" in row.name for rows in found.rows.values() for row in rows)

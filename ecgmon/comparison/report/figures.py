@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ecgmon.comparison.report.material import Cell, Experiment, Variant
 from ecgmon.comparison.results import AtThreshold, ReadingResult
@@ -82,7 +82,11 @@ COST: Final = (
     Column("parameters", "cost", "parameters", "count"),
     Column("beats_per_second", "cost", "beats/s", "count"),
 )
-COLUMNS: Final = (*RANKING, *RANKING_MORE, *DECISION, *COST)
+LEARNING: Final = (
+    Column("best_epoch", "learning", "best epoch", "amount"),
+    Column("at_limit", "learning", "at the limit", "rate"),
+)
+COLUMNS: Final = (*RANKING, *RANKING_MORE, *DECISION, *COST, *LEARNING)
 
 
 def rows(experiment: Experiment) -> list[Row]:
@@ -170,11 +174,30 @@ def _row(experiment: Experiment, variant: Variant, reading: str, threshold: str)
     values: dict[str, list[float | None]] = {
         "train_seconds": [cell.result.train_seconds for cell in cells],
         "parameters": [cell.result.parameters for cell in cells],
+        "best_epoch": [float(cell.result.best_epoch) if cell.result.losses else None for cell in cells],
+        "at_limit": [_at_limit(cell) for cell in cells],
         **{key: [of(read) for read in reads] for key, of in _READINGS.items()},
         **{key: [of(decision) for decision in decisions] for key, of in _DECISIONS.items()},
     }
     figures = {key: figure(found) for key, found in values.items()}
     return Row(variant, reading, threshold, cells, figures, experiment.reference.get(variant.name))
+
+
+def _at_limit(cell: Cell) -> float | None:
+    """1 where the fit was best at its last epoch or the one before, and those were all it had; else 0."""
+    limit = _epochs(cell.result.method)
+    if limit is None or not cell.result.losses:
+        return None
+    return float(cell.result.best_epoch >= limit - 1)
+
+
+def _epochs(settings: Any) -> int | None:
+    """How many epochs a method may take, wherever its settings say it."""
+    if not isinstance(settings, Mapping):
+        return None
+    if isinstance(settings.get("epochs"), int):
+        return int(settings["epochs"])
+    return next((found for each in settings.values() if (found := _epochs(each)) is not None), None)
 
 
 _READINGS: Final[dict[str, Callable[[ReadingResult], float | None]]] = {

@@ -60,6 +60,7 @@ class Experiment:
     note        what was asked and how to read it; plain text, paragraphs parted by an empty line
     reference   variant name to an accuracy published elsewhere, drawn up as the column ``reference_name``
     failed      cells that ended with an error and are in no figure
+    left_out    beats of the test recordings that are not tested, by reason and class
     """
 
     name: str
@@ -70,3 +71,4 @@ class Experiment:
     reference: Mapping[str, float] = field(default_factory=dict)
     reference_name: str = "tutorial"
     failed: int = 0
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -101,16 +100,19 @@ def _contents(named: Iterable[tuple[str, Experiment]]) -> str:
         for anchor, experiment in named
     )
     return (
-        '<nav aria-label="Contents"><h2>Contents, with the best AUROC</h2>'
+        '<nav aria-label="Contents"><h2>Contents</h2><p class="note">With the row that ranks best on the '
+        "validation, which is how one would choose, and its AUROC on the test.</p>"
         f'<ol class="contents">{items}</ol></nav>'
     )
 
 
 def _winner(experiment: Experiment) -> str:
+    """Chosen by the validation: the best of the test would look better than it is."""
     reads = read_rows(rows(experiment))
-    if not reads:
+    known = {i: at for i, row in enumerate(reads) if (at := row.figures["validation_auroc"].mean) is not None}
+    if not known:
         return "nothing to rank"
-    top = max(range(len(reads)), key=lambda i: (-math.inf if (at := reads[i].auroc) is None else at, -i))
+    top = max(known, key=lambda i: (known[i], -i))
     return f"{labels(reads, threshold=False)[top]}: {shown(reads[top].figures['auroc'], 'rate')}"
 
 
@@ -159,16 +161,27 @@ def _origin(experiment: Experiment) -> str:
     failed = f" {experiment.failed} more failed and are in no figure." if experiment.failed else ""
     if not cells:
         return f"No fit is finished.{failed}"
-    seconds = sum(cell.result.train_seconds for cell in cells)
+    seconds = sum(cell.result.train_seconds or 0.0 for cell in cells)
     tests = {tuple(sorted(cell.result.n_test.items())) for cell in cells}
     windows = ", ".join(f"{n} {label}" for label, n in sorted(next(iter(tests)))) if len(tests) == 1 else ""
-    n_train = sorted({cell.result.n_train for cell in cells})
-    learned = f"{n_train[0]}" if len(n_train) == 1 else f"{n_train[0]} to {n_train[-1]}"
+    n_train = sorted({n for cell in cells if (n := cell.result.n_train) is not None})
+    learned = f"{n_train[0]}" if len(n_train) == 1 else f"{n_train[0]} to {n_train[-1]}" if n_train else "-"
     return (
         f"{len(cells)} fits of {len(experiment.variants)} variants, trained for {_time(seconds)} in all; "
         "each learned "
-        f"from {learned} windows." + (f" Test windows by class: {windows}." if windows else "") + failed
+        f"from {learned} windows."
+        + (f" Test windows by class: {windows}." if windows else "")
+        + _left_out(experiment)
+        + failed
     )
+
+
+def _left_out(experiment: Experiment) -> str:
+    reasons = [
+        f"{reason}: " + ", ".join(f"{n} {label}" for label, n in classes.items())
+        for reason, classes in experiment.left_out.items()
+    ]
+    return f" Beats of these recordings that are not tested: {'; '.join(reasons)}." if reasons else ""
 
 
 def _time(seconds: float) -> str:

@@ -38,6 +38,7 @@ def cell(
     thresholds: Mapping[str, float] = CUT,
     method: Mapping[str, Any] | None = None,
     learned: bool = True,
+    validation: float = 0.75,
 ) -> Cell:
     """Scores of abnormal windows lie ``shift`` above the normal ones', in spreads of these; ``learned`` by
     epochs, with examples and embeddings."""
@@ -51,7 +52,7 @@ def cell(
         results[name] = ReadingResult(
             auroc=auroc(scores[~NORMAL], sides["N"]), auprc=average_precision(scores[~NORMAL], sides["N"]),
             per_class_auroc={letter: auroc(sides[letter], sides["N"]) or 0.0 for letter in "VS"},
-            mean_record_auroc=None, validation_auroc=0.75, beats_per_second=12000.0 + 100 * seed,
+            mean_record_auroc=None, validation_auroc=validation, beats_per_second=12000.0 + 100 * seed,
             thresholds={key: decision(scores, at) for key, at in thresholds.items()},
         )  # fmt: skip
     losses: dict[str, list[float]] = {}
@@ -129,7 +130,7 @@ def sweep() -> Experiment:
     rates = ("0.0001", "0.001", "0.01")
     return Experiment(
         "learning-rate", "Learning rate",
-        [variant(f"{net}, rate {rate}", base + 0.2 * i - 0.1 * i * i, learned=False)
+        [variant(f"{net}, rate {rate}", base + 0.2 * i - 0.1 * i * i, learned=False, validation=0.7 + 0.1 * i)
          for net, base in (("conv1d", 1.5), ("mlp", 1.0)) for i, rate in enumerate(rates)],
         kind="sweep",
     )  # fmt: skip

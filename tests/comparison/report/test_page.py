@@ -47,7 +47,7 @@ def test_each_kind_of_experiment_has_its_pictures(report: Report) -> None:
     ]  # fmt: skip
 
 
-def test_the_contents_lead_to_every_experiment_and_name_its_best(report: Report) -> None:
+def test_the_contents_lead_to_every_experiment_and_name_what_validates_best(report: Report) -> None:
     page = Page(report.html)
     links = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a> <small>([^<]+)</small>', report.html)
     assert [title for _, title, _ in links] == [
@@ -56,7 +56,7 @@ def test_the_contents_lead_to_every_experiment_and_name_its_best(report: Report)
     ]  # fmt: skip
     assert {anchor for anchor, _, _ in links} <= set(page.ids)
     assert re.fullmatch(r"conv1d: 0\.9\d\d±0\.\d{3}", links[0][2])
-    assert links[-1][2].startswith("conv1d, rate 0.001: ")
+    assert links[-1][2].startswith("conv1d, rate 0.01: ")  # 0.001 is better on the test
 
 
 def test_names_within_the_page_are_used_once(report: Report) -> None:

@@ -36,6 +36,7 @@ def test_means_and_spreads_are_those_of_the_cells() -> None:
         "train_seconds": [10.0, 11.0, 14.0],
         "parameters": [4321, 4321, 4321],
         "validation_auroc": [0.75] * 3,
+        "best_epoch": [8] * 3,
     }
     for key, values in by_hand.items():
         known = np.array(values, dtype=np.float64)
@@ -44,7 +45,9 @@ def test_means_and_spreads_are_those_of_the_cells() -> None:
         assert row[key]["n"] == 3
     assert row["mean_record_auroc"] == {"mean": None, "spread": None, "n": 0}
     assert row["fits"] == 3
-    assert set(by_hand) | {"mean_record_auroc", "threshold_low"} == {column.key for column in COLUMNS}
+    assert set(by_hand) | {"mean_record_auroc", "threshold_low", "at_limit"} == {
+        column.key for column in COLUMNS
+    }
 
 
 def test_what_a_cell_leaves_undefined_is_left_out_of_the_mean() -> None:
@@ -59,6 +62,14 @@ def test_what_a_cell_leaves_undefined_is_left_out_of_the_mean() -> None:
     assert shown(figure([0.00123, 0.00125]), "amount") == "0.00124±0.00001"
     assert shown(figure([1.23e-7]), "amount") == "1.23e-07"
     assert shown(figure([0.0, 0.0]), "amount") == "0±0"
+
+
+@pytest.mark.parametrize(("epochs", "share"), [(8, 1.0), (9, 1.0), (10, 0.0)])
+def test_fits_that_might_be_better_with_more_epochs_are_told(epochs: int, share: float) -> None:
+    for method in ({"epochs": epochs}, {"type": "latent", "autoencoder": {"epochs": epochs}}):
+        row = json_rows(Experiment("m", "m", [variant("v", 1.0, method=method)]))[0]
+        assert row["at_limit"]["mean"] == share
+    assert json_rows(Experiment("m", "m", [variant("v", 1.0, learned=False)]))[0]["at_limit"]["n"] == 0
 
 
 def test_rows_are_sorted_by_auroc_those_of_a_sweep_by_its_steps() -> None:
