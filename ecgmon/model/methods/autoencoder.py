@@ -11,9 +11,8 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Samples
-from ecgmon.model.dataset import CLIP
 from ecgmon.model.epochs import History
-from ecgmon.model.methods.base import Floats, Learning, Reading, Variation
+from ecgmon.model.methods.base import Floats, Learning, Reading, Variation, seen
 from ecgmon.model.methods.fitting import CHUNK, Course, Loss, train
 from ecgmon.model.methods.networks import Network
 from ecgmon.model.methods.scores import score, usual_error
@@ -89,15 +88,15 @@ class AutoencoderMethod:
         usual = self._usual
 
         def plain(windows: Samples) -> Floats:
-            return score(reading.score, windows, self.restore(windows), usual)
+            return score(reading.score, windows, self._run(windows)[0], usual)
 
         return averaged(plain, x, reading, seed, unit=self.unit)
 
     def restore(self, x: Samples) -> Samples:
-        return self._run(x)[0]
+        return self._run(seen(x))[0]
 
     def embed(self, x: Samples) -> Floats:
-        return self._run(x)[1].astype(np.float64)
+        return self._run(seen(x))[1].astype(np.float64)
 
     def _run(self, x: Samples) -> tuple[Samples, Samples]:
         """[n, 187] to restored [n, 187] and latent [n, latent]."""
@@ -106,8 +105,6 @@ class AutoencoderMethod:
         with torch.inference_mode(), one_thread():
             for first in range(0, len(x), CHUNK):
                 part = slice(first, first + CHUNK)
-                # Normalised windows lie within +-CLIP; others must not overflow the network.
-                seen = torch.from_numpy(np.clip(x[part], -CLIP, CLIP))
-                y, z = network(seen)
+                y, z = network(torch.from_numpy(x[part]))
                 restored[part], latent[part] = y.numpy(), z.numpy()
         return restored, latent

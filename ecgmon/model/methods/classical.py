@@ -17,7 +17,7 @@ import numpy as np
 from ecgmon.ecg.types import Samples
 from ecgmon.errors import DataError, DependencyError
 from ecgmon.model.epochs import History
-from ecgmon.model.methods.base import Floats, Learning, Reading
+from ecgmon.model.methods.base import Floats, Learning, Reading, seen
 from ecgmon.model.methods.classical_settings import (
     ClassicalSettings,
     Detector,
@@ -89,7 +89,6 @@ class ClassicalMethod:
             self._fitted = features, classical_detectors.fit(self.settings.detector, x, seed)
 
     def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:
-        """As :class:`~ecgmon.model.methods.base.Method` says; :class:`ValueError` for windows not finite."""
         features, detector = self._parts()
 
         def plain(windows: Samples) -> Floats:
@@ -110,13 +109,13 @@ class ClassicalMethod:
         if not isinstance(detector, Pca):
             return None
         with one_thread():
-            return features.inverse(detector.restore(features(x)))
+            return features.inverse(detector.restore(features(seen(x))))
 
     def embed(self, x: Samples) -> Floats | None:
         """The principal components that the detector sees, None where it sees the window."""
         features, _ = self._parts()
         with one_thread():
-            return features(x) if features.reduced else None
+            return features(seen(x)) if features.reduced else None
 
     def _kept(self, train: Samples, seed: int) -> Samples:
         most = self.settings.max_train

@@ -46,11 +46,8 @@ class Features:
             ).fit(self._scaled(x))
 
     def __call__(self, x: Samples) -> Floats:
-        """[n, d]; :class:`ValueError` for samples that are not finite."""
-        windows = np.asarray(x, dtype=np.float64)
-        if not np.isfinite(windows).all():
-            raise ValueError("windows to score must be finite")
-        scaled = self._scaled(windows)
+        """[n, d] of finite windows."""
+        scaled = self._scaled(np.asarray(x, dtype=np.float64))
         return scaled if self._pca is None else np.asarray(self._pca.transform(scaled))
 
     def inverse(self, features: Floats) -> Samples:

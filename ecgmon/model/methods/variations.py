@@ -23,8 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecgmon.ecg.types import WINDOW, Samples
-from ecgmon.model.dataset import CLIP
-from ecgmon.model.methods.base import Floats, Reading, Variation
+from ecgmon.model.methods.base import Floats, Reading, Variation, seen
 
 SHIFT = 10
 GAIN = 1.3
@@ -68,10 +67,10 @@ def averaged(
 ) -> Floats:
     """Scores [n] of windows [n, 187]: the mean over ``reading.draws`` varied copies and the window itself.
 
-    Without variations, the plain score. A window's draws depend on its place in ``x``. What lies beyond -8..8
-    is cut off first, as :func:`ecgmon.model.dataset.normalise` does.
+    Without variations, the plain score. A window's draws depend on its place in ``x``. ``score`` is given
+    windows, varied ones too, as :func:`~ecgmon.model.methods.base.seen` leaves them.
     """
-    x = np.clip(x, -CLIP, CLIP)
+    x = seen(x)
     total = score(x)
     if not (reading.augmentation and len(x)):
         return total
@@ -81,7 +80,7 @@ def averaged(
             vary(torch.from_numpy(x[i : i + CHUNK]), reading.augmentation, generator, unit=unit).numpy()
             for i in range(0, len(x), CHUNK)
         ]
-        total = total + score(np.concatenate(parts))
+        total = total + score(seen(np.concatenate(parts)))
     return total / (1 + reading.draws)
 
 

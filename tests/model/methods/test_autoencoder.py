@@ -174,6 +174,18 @@ def test_scores_are_finite_whatever_the_window(name: ScoreName, learning: Learni
     assert method.restore(x[:0]).shape == (0, WINDOW)
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_window_that_is_not_finite_is_neither_scored_nor_restored(
+    value: float, learning: Learning, draw: Draw
+) -> None:
+    method = fitted(SMALL, learning)
+    x = draw(5, 2)
+    x[3, 7] = value
+    for ask in (method.restore, method.embed, lambda bad: method.score(bad, ERROR)):
+        with pytest.raises(ValueError, match="finite"):
+            ask(x)
+
+
 def test_windows_within_0_and_1_are_scored_on_variations_that_stay_there(draw: Draw) -> None:
     learning = Learning(draw(64, 0, unit=True), draw(16, 1, unit=True))
     method = fitted(SMALL, learning)

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from ecgmon.config import convert
 from ecgmon.ecg.types import R_INDEX, WINDOW, Samples
 from ecgmon.errors import ConfigError, DataError, DependencyError
+from ecgmon.model.dataset import CLIP
 from ecgmon.model.methods.base import Floats, Learning, Reading
 from ecgmon.model.methods.classical import ClassicalMethod, ClassicalSettings
 
@@ -166,8 +167,9 @@ def test_detectors_that_keep_windows_keep_at_most_max_train(name: str) -> None:
 
 
 def test_gaussian_is_the_squared_mahalanobis_distance() -> None:
-    x = np.random.default_rng(4).standard_normal((2, 500, WINDOW)) @ np.diag(np.linspace(1, 3, WINDOW))
+    x = np.random.default_rng(4).standard_normal((2, 500, WINDOW)) @ np.diag(np.linspace(0.3, 1, WINDOW))
     train, new = x.astype(np.float32)
+    assert np.abs(new).max() < CLIP  # beyond it, windows are cut off before they are scored
     tree = {"type": "classical", "detector": {"type": "gaussian", "shrinkage": 1e-9}}
     made = ClassicalMethod(convert(tree, ClassicalSettings, where="test"))
     made.fit(Learning(train, new), 0)
@@ -279,11 +281,15 @@ def test_windows_without_anything_to_learn_are_refused(bad: Samples) -> None:
         method("gaussian", bad)
 
 
-def test_a_window_that_is_not_finite_has_no_score(fitted: dict[str, ClassicalMethod]) -> None:
+@EACH
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_window_that_is_not_finite_has_no_score(
+    fitted: dict[str, ClassicalMethod], name: str, value: float
+) -> None:
     bad = NORMAL.copy()
-    bad[3, 5] = np.inf
+    bad[3, 5] = value
     with pytest.raises(ValueError, match="finite"):
-        fitted["gaussian"].score(bad, READING)
+        fitted[name].score(bad, READING)
 
 
 def test_without_scikit_learn_one_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

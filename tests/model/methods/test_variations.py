@@ -179,3 +179,14 @@ def test_the_score_is_the_mean_of_the_window_and_its_draws(draw: Draw) -> None:
     assert set(which) == {0, 1, 2, 3}
     assert np.array_equal(scored, averaged(heights, x, reading, 5, unit=False))
     assert not np.array_equal(scored, averaged(heights, x, reading, 6, unit=False))
+
+
+def test_no_score_sees_more_than_normalised_windows_have(draw: Draw) -> None:
+    highest: list[float] = []
+
+    def score(x: Samples) -> Floats:
+        highest.append(float(np.abs(x).max()))
+        return heights(x)
+
+    averaged(score, 1e30 * draw(20, 0), Reading(augmentation=("contrast",), draws=3), 0, unit=False)
+    assert highest == [8.0] * 4
