@@ -17,7 +17,7 @@ from ecgmon.model.methods.fitting import CHUNK, Course, Loss, train
 from ecgmon.model.methods.networks import Network
 from ecgmon.model.methods.scores import score, usual_error
 from ecgmon.model.methods.sizes import Conv1dNetwork, NetworkSettings
-from ecgmon.model.methods.variations import averaged, within_unit
+from ecgmon.model.methods.variations import averaged
 from ecgmon.model.reproducible import one_thread
 
 
@@ -33,9 +33,14 @@ class AutoencoderSettings(Settings, frozen=True, tag="autoencoder", tag_field="t
         float, Meta(ge=0, le=2, description="white noise to remove (denoising), of the QRS size; 0: none")
     ] = 0.0
     loss: Loss = "mse"
+    huber_delta: Annotated[
+        float, Meta(gt=0, le=10, description="error beyond which `huber` is linear, of the QRS size")
+    ] = 0.1
+    """About what a trained network leaves (root mean square): far above it the loss would be ``mse``."""
     epochs: Annotated[int, Meta(ge=1, le=10_000, description="at most")] = 30
     batch: Annotated[int, Meta(ge=2, le=65_536, description="windows a step")] = 128
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 1e-3
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description="at the top of the schedule")] = 1e-3
+    warmup_epochs: Annotated[float, Meta(ge=0, le=1000, description="until the rate is there")] = 1.0
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.0
     patience: Annotated[int, Meta(ge=1, description="epochs without a better validation loss: stop")] = 5
     augmentation: tuple[Variation, ...] = ()
@@ -50,7 +55,7 @@ class AutoencoderMethod:
         self.settings = settings
         self.history: History | None = None
         self.unit = False
-        """The training windows lie in 0..1; varied ones stay there."""
+        """Windows are 0..1; varied ones stay there."""
         self._network: Network | None = None
         self._usual: Floats | None = None
 
@@ -71,15 +76,17 @@ class AutoencoderMethod:
             epochs=s.epochs,
             batch=s.batch,
             learning_rate=s.learning_rate,
+            warmup_epochs=s.warmup_epochs,
             weight_decay=s.weight_decay,
             patience=s.patience,
             loss=s.loss,
+            huber_delta=s.huber_delta,
             kl_weight=s.kl_weight,
             noise=s.noise,
             augmentation=s.augmentation,
         )
         self._network, self.history = train(s.network, course, learning, seed)
-        self.unit = within_unit(learning.train)
+        self.unit = learning.unit
         self._usual = usual_error(learning.train, self.restore(learning.train))
 
     def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:

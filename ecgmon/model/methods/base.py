@@ -15,7 +15,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from ecgmon.config import Settings
-from ecgmon.ecg.types import Samples
+from ecgmon.ecg.types import Layout, Samples
 from ecgmon.model.dataset import CLIP
 from ecgmon.model.epochs import History
 
@@ -42,10 +42,17 @@ class Learning:
 
     train        [n, 187] float32, normalised windows, normal ones unless the experiment contaminates them
     validation   [m, 187] normal windows of other patients: early stopping
+    layout       of all windows, those to come included; variations leave those of ``kachuee`` in 0..1
     """
 
     train: Samples
     validation: Samples
+    layout: Layout = "centred"
+
+    @property
+    def unit(self) -> bool:
+        """Windows lie in 0..1, and so do their variations."""
+        return self.layout == "kachuee"
 
 
 def seen(x: Samples) -> Samples:

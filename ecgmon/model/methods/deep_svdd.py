@@ -99,15 +99,17 @@ class DeepSvdd:
     def _learn(self, settings: DeepSvddSettings, x: Tensor, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         centre = torch.from_numpy(self.centre.astype(np.float32))
-        optimizer = torch.optim.AdamW(
-            _weights(self.network), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        weights = _weights(self.network)
+        self.network.requires_grad_(False)
+        for weight in weights:
+            weight.requires_grad_(True)
+        optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         for _ in range(settings.epochs):
             for rows in batches(len(x), settings.batch, generator):
                 optimizer.zero_grad(set_to_none=True)
                 loss = (self._embed(x[rows]) - centre).square().sum(dim=1).mean()
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+                nn.utils.clip_grad_norm_(weights, CLIP_NORM)
                 optimizer.step()
             if not math.isfinite(float(loss.detach())):
                 raise EcgmonError(

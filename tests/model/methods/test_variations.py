@@ -27,7 +27,6 @@ from ecgmon.model.methods.variations import (
     shift,
     solarise,
     vary,
-    within_unit,
 )
 
 Draw = Callable[..., Samples]
@@ -150,12 +149,6 @@ def test_a_tilt_is_a_line(draw: Draw) -> None:
     bend = line.diff(n=2, dim=1).abs().max()
     assert float(bend) < 1e-5
     assert 0.05 < float((line[:, -1] - line[:, 0]).abs().max()) <= TILT + 1e-5
-
-
-def test_within_unit_tells_the_layouts_apart(draw: Draw) -> None:
-    assert within_unit(draw(10, 0, unit=True))
-    assert not within_unit(draw(10, 0))
-    assert not within_unit(np.empty((0, WINDOW), np.float32))
 
 
 def heights(x: Samples) -> Floats:
