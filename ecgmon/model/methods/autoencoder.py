@@ -37,12 +37,13 @@ class AutoencoderSettings(Settings, frozen=True, tag="autoencoder", tag_field="t
         float, Meta(gt=0, le=10, description="error beyond which `huber` is linear, of the QRS size")
     ] = 0.1
     """About what a trained network leaves (root mean square): far above it the loss would be ``mse``."""
-    epochs: Annotated[int, Meta(ge=1, le=10_000, description="at most")] = 30
+    epochs: Annotated[int, Meta(ge=1, le=10_000, description="at most")] = 40
     batch: Annotated[int, Meta(ge=2, le=65_536, description="windows a step")] = 128
-    learning_rate: Annotated[float, Meta(gt=0, le=1, description="at the top of the schedule")] = 1e-3
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description="at the top of the schedule")] | None = None
+    """null: the network's own (:mod:`~ecgmon.model.methods.sizes`)."""
     warmup_epochs: Annotated[float, Meta(ge=0, le=1000, description="until the rate is there")] = 1.0
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    patience: Annotated[int, Meta(ge=1, description="epochs without a better validation loss: stop")] = 5
+    patience: Annotated[int, Meta(ge=1, description="epochs without a better validation loss: stop")] = 10
     augmentation: tuple[Variation, ...] = ()
     """Before training: each one changes half of a batch, input and target alike, drawn anew each time."""
     readings: dict[str, Reading] = msgspec.field(default_factory=lambda: {"error": Reading()})
@@ -75,7 +76,7 @@ class AutoencoderMethod:
         course = Course(
             epochs=s.epochs,
             batch=s.batch,
-            learning_rate=s.learning_rate,
+            learning_rate=s.learning_rate or s.network.rate,
             warmup_epochs=s.warmup_epochs,
             weight_decay=s.weight_decay,
             patience=s.patience,

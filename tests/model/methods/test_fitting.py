@@ -13,9 +13,7 @@ from ecgmon.errors import DataError, EcgmonError
 from ecgmon.model.methods.autoencoder import AutoencoderMethod
 from ecgmon.model.methods.base import Learning, Reading, Variation
 from ecgmon.model.methods.fitting import Loss, batches
-from ecgmon.model.methods.sizes import (
-    MlpNetwork,
-)
+from ecgmon.model.methods.sizes import DeepNetwork, MlpNetwork
 from ecgmon.model.schedule import rate_at
 from tests.model.methods.trained import ERROR, LEARNS, SMALL, fitted
 
@@ -39,8 +37,9 @@ def test_each_loss_is_the_one_that_the_history_shows(loss: Loss, learning: Learn
     assert method.history.validation[method.history.best - 1] == pytest.approx(expected.mean(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("named", "highest"), [(0.002, 0.002), (None, DeepNetwork.rate)])
 def test_every_step_learns_at_the_rate_of_the_schedule(
-    learning: Learning, monkeypatch: pytest.MonkeyPatch
+    learning: Learning, monkeypatch: pytest.MonkeyPatch, named: float | None, highest: float
 ) -> None:
     rates: list[float] = []
     step = torch.optim.AdamW.step
@@ -50,9 +49,9 @@ def test_every_step_learns_at_the_rate_of_the_schedule(
         step(optimizer)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
-    settings = msgspec.structs.replace(SMALL, epochs=4, warmup_epochs=1.5, learning_rate=0.01)
+    settings = msgspec.structs.replace(SMALL, epochs=4, warmup_epochs=1.5, learning_rate=named)
     fitted(settings, learning)  # 320 windows, 10 steps an epoch
-    assert rates == [rate_at(i / 10, epochs=4, warmup=1.5, highest=0.01) for i in range(40)]
+    assert rates == [rate_at(i / 10, epochs=4, warmup=1.5, highest=highest) for i in range(40)]
 
 
 def test_training_stops_when_validation_gets_worse_and_keeps_the_best(learning: Learning, draw: Draw) -> None:
