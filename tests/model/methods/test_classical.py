@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from ecgmon.config import convert
 from ecgmon.ecg.types import WINDOW, Samples
-from ecgmon.model.methods.base import Floats, Reading
-from ecgmon.model.methods.classical import ClassicalMethod
+from ecgmon.model.methods.base import Floats, Learning, Reading
+from ecgmon.model.methods.classical import ClassicalMethod, ClassicalSettings
+from ecgmon.model.methods.variations import averaged
 from tests.model.methods.cases import DETECTORS, EACH, NORMAL, ODD, READING, TRAIN, method
 
 
@@ -132,3 +135,15 @@ def test_a_window_that_is_not_finite_has_no_score(
     bad[3, 5] = value
     with pytest.raises(ValueError, match="finite"):
         fitted[name].score(bad, READING)
+
+
+def test_the_layout_decides_which_variations_are_scored() -> None:
+    turned, scored = Reading(augmentation=("flip",), draws=2), []
+    for layout in ("centred", "kachuee"):
+        made = ClassicalMethod(convert({"detector": {"type": "gaussian"}}, ClassicalSettings, where="test"))
+        made.fit(Learning(TRAIN, NORMAL, layout), 0)
+        scored.append(made.score(NORMAL, turned))
+        plain = functools.partial(made.score, reading=READING)
+        expected = averaged(plain, NORMAL, turned, 0, unit=layout == "kachuee")
+        np.testing.assert_allclose(scored[-1], expected)
+    assert not np.allclose(scored[0], scored[1])

@@ -178,3 +178,11 @@ def test_settings_from_plain_data() -> None:
     settings = convert(tree, LatentSettings, where="test")
     assert settings.detector == IsolationForestSettings(trees=7)
     assert settings.autoencoder.network == MlpNetwork()
+
+
+def test_the_layout_decides_which_variations_are_scored(learning: Learning, draw: Draw) -> None:
+    scored = []
+    for layout in ("centred", "kachuee"):
+        handed = Learning(learning.train[:80], learning.validation[:20], layout)
+        scored.append(fitted(DeepSvddSettings(), handed).score(draw(10, 1), Reading(augmentation=("flip",))))
+    assert not np.allclose(scored[0], scored[1])
