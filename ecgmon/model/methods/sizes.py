@@ -55,7 +55,7 @@ class Conv1dNetwork(Settings, frozen=True, tag="conv1d", tag_field="type"):
     Fewer than five layers: the first filters and, behind them, one that spans what is left.
     """
 
-    rate: ClassVar[float] = 0.01
+    rate: ClassVar[float] = 0.02
     channels: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=512)], ...],
         Meta(min_length=2, max_length=5, description="features of each layer; the last ones are the latent"),
