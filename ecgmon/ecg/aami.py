@@ -12,6 +12,9 @@ AamiClass = Literal["N", "S", "V", "F", "Q"]
 
 ANOMALOUS: Final[tuple[AamiClass, ...]] = ("S", "V", "F", "Q")
 
+CLASSES: Final[tuple[AamiClass, ...]] = ("N", *ANOMALOUS)
+"""All, normal first; their places are the labels 0 to 4 of the public files of windows."""
+
 CLASS_OF: Final[dict[str, AamiClass]] = {
     "N": "N", "L": "N", "R": "N", "e": "N", "j": "N",
     "S": "S", "A": "S", "a": "S", "J": "S",

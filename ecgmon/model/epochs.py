@@ -21,6 +21,7 @@ from ecgmon.model.autoencoders import Architecture, build
 from ecgmon.model.corruption import corrupt
 from ecgmon.model.dataset import Pairs
 from ecgmon.model.devices import Device
+from ecgmon.model.schedule import rate_at
 
 EVALUATION_BATCH = 1024
 
@@ -115,14 +116,18 @@ class Run:
 
     def _train(self) -> float:
         self.model.train()
+        s = self.settings
         order = torch.randperm(len(self.x), generator=self.generator)
-        batches = torch.split(order, self.settings.batch)
+        batches = torch.split(order, s.batch)
         total = torch.zeros((), device=self.device)
         for i, rows in enumerate(batches):
-            batch = augment(
-                self.x[rows], self.reference[rows], self.settings.augmentation, self.layout, self.generator
+            batch = augment(self.x[rows], self.reference[rows], s.augmentation, self.layout, self.generator)
+            rate = rate_at(
+                self.history.epochs + i / len(batches),
+                epochs=s.epochs,
+                warmup=s.warmup_epochs,
+                highest=s.learning_rate,
             )
-            rate = self._learning_rate(self.history.epochs + i / len(batches))
             total += self._step(*(part.to(self.device) for part in batch), rate=rate) * len(rows)
         return float(total) / len(self.x)
 
@@ -151,15 +156,6 @@ class Run:
             for seen, reference, clean in zip(*parts, strict=True):
                 total += float(functional.mse_loss(self.model(seen, reference)[0], clean)) * len(seen)
         return total / len(self.validation[0])
-
-    def _learning_rate(self, epoch: float) -> float:
-        """Linear up, then half a cosine down to 1 % (Loshchilov and Hutter 2017, without restarts)."""
-        s = self.settings
-        warm = min(s.warmup_epochs, s.epochs / 2)
-        if epoch < warm:
-            return s.learning_rate * (0.02 + 0.98 * epoch / warm)
-        done = (epoch - warm) / (s.epochs - warm)
-        return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
     def snapshot(self) -> checkpoint.State:
         """All of it, for a file."""

@@ -15,12 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.ecg.aami import ANOMALOUS, CLASSES
 from ecgmon.evaluation.tally import TOLERANCES, Tally
-
-CLASSES: Final = ("N", *ANOMALOUS)
 
 Ratio = tuple[int, int]
 """Part and whole."""

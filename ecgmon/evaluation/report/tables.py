@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ecgmon.evaluation.report.ec57 import CLASSES, Row, averages, total
+from ecgmon.ecg.aami import CLASSES
+from ecgmon.evaluation.report.ec57 import Row, averages, total
 from ecgmon.evaluation.statistics import Evaluation, NoiseParts, Summary
 from ecgmon.evaluation.table import of_folds
 

@@ -1,7 +1,8 @@
 """What all methods have in common: they learn from windows of normal beats and score any window.
 
-A method sees one normalised window at a time (:func:`ecgmon.model.dataset.normalise`), no patient and no
-rhythm.
+A method sees one normalised window at a time (:func:`ecgmon.model.dataset.normalise`) and no rhythm. Of the
+patient it knows one number that is in the window already: centred windows are divided by the QRS size that is
+usual in the stream. ``kachuee`` windows have lost even that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from ecgmon.config import Settings
-from ecgmon.ecg.types import Samples
+from ecgmon.ecg.types import Layout, Samples
+from ecgmon.model.dataset import CLIP
 from ecgmon.model.epochs import History
 
 Floats = NDArray[np.float64]
@@ -40,10 +42,28 @@ class Learning:
 
     train        [n, 187] float32, normalised windows, normal ones unless the experiment contaminates them
     validation   [m, 187] normal windows of other patients: early stopping
+    layout       of all windows, those to come included; variations leave those of ``kachuee`` in 0..1
     """
 
     train: Samples
     validation: Samples
+    layout: Layout = "centred"
+
+    @property
+    def unit(self) -> bool:
+        """Windows lie in 0..1, and so do their variations."""
+        return self.layout == "kachuee"
+
+
+def seen(x: Samples) -> Samples:
+    """What a method sees of [n, 187] windows that it is asked about: -8..8, which normalised windows lie
+    within, so that no other makes a network or a gain overflow.
+
+    Raises :class:`ValueError` where a window is not finite: cut off, infinity would pass for a number.
+    """
+    if not np.isfinite(x).all():
+        raise ValueError("windows to score must be finite")
+    return np.clip(x, -CLIP, CLIP)
 
 
 class Method(Protocol):
@@ -63,7 +83,10 @@ class Method(Protocol):
         """Learn. The same windows and seed give the same scores. One thread."""
 
     def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:
-        """[n, 187] to [n] finite scores, higher is odder. ``seed`` draws the variations of ``reading``."""
+        """[n, 187] to [n] finite scores, higher is odder. ``seed`` draws the variations of ``reading``.
+
+        :class:`ValueError` for windows that are not finite, here and below.
+        """
 
     def restore(self, x: Samples) -> Samples | None:
         """[n, 187] restored, or None of a method that restores nothing."""

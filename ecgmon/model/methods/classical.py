@@ -1,38 +1,17 @@
-"""Classical detectors behind the interface of all methods: scaling, principal components, then the detector.
-
-scikit-learn comes by the extra ``compare`` and is imported when a method is made, not before.
-"""
+"""Classical detectors behind the interface of all methods: scaling, principal components, detector."""
 
 from __future__ import annotations
 
-import importlib.util
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ecgmon.ecg.types import Samples
-from ecgmon.errors import DataError, DependencyError
 from ecgmon.model.epochs import History
-from ecgmon.model.methods.base import Floats, Learning, Reading
-from ecgmon.model.methods.classical_settings import (
-    ClassicalSettings,
-    Detector,
-    KmeansSettings,
-    KnnCentreSettings,
-    KnnMaximumSettings,
-    KnnMeanSettings,
-    LofSettings,
-    MixtureSettings,
-    OneClassSvmSettings,
-    ParzenSettings,
-    PcaSettings,
-    SvddSettings,
-)
-from ecgmon.model.methods.variations import averaged, within_unit
+from ecgmon.model.methods.base import Floats, Learning, Reading, seen
+from ecgmon.model.methods.classical_settings import ClassicalSettings
+from ecgmon.model.methods.scikit import need_scikit_learn, scikit_learn
+from ecgmon.model.methods.variations import averaged
 
 if TYPE_CHECKING:
     from ecgmon.model.methods.classical_detectors import Fitted
@@ -40,15 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassicalMethod", "ClassicalSettings"]
 
-log = logging.getLogger(__name__)
-
 BLOCK = 1024
 """Windows scored together: with 5000 training windows their distances are 40 MB."""
-
-KEEPS_WINDOWS = (
-    ParzenSettings, LofSettings, KnnMaximumSettings, KnnMeanSettings, KnnCentreSettings,
-    OneClassSvmSettings, SvddSettings,
-)  # fmt: skip
 
 
 class ClassicalMethod:
@@ -61,10 +33,7 @@ class ClassicalMethod:
     history: History | None = None
 
     def __init__(self, settings: ClassicalSettings) -> None:
-        if importlib.util.find_spec("sklearn") is None:
-            raise DependencyError(
-                "classical detectors need scikit-learn, which is not here: pip install 'ecgmon[compare]'"
-            )
+        need_scikit_learn()
         self.settings = settings
         self._fitted: tuple[Features, Fitted] | None = None
         self._unit = False
@@ -81,15 +50,16 @@ class ClassicalMethod:
         """
         from ecgmon.model.methods import classical_detectors, classical_features  # noqa: PLC0415 - an extra
 
-        self._unit = within_unit(learning.train)
-        with one_thread(), logged_warnings():
-            features = classical_features.Features(self.settings, learning.train, seed)
-            x = features(self._kept(learning.train, seed))
-            _check(self.settings.detector, x)
-            self._fitted = features, classical_detectors.fit(self.settings.detector, x, seed)
+        self._unit = learning.unit
+        s = self.settings
+        with scikit_learn():
+            features = classical_features.Features(s, learning.train)
+            self._fitted = (
+                features,
+                classical_detectors.fit(s.detector, features(learning.train), seed, s.max_train),
+            )
 
     def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:
-        """As :class:`~ecgmon.model.methods.base.Method` says; :class:`ValueError` for windows not finite."""
         features, detector = self._parts()
 
         def plain(windows: Samples) -> Floats:
@@ -99,7 +69,7 @@ class ClassicalMethod:
                 scores[block] = detector.score(features(windows[block]))
             return scores
 
-        with one_thread():
+        with scikit_learn():
             return averaged(plain, x, reading, seed, unit=self._unit)
 
     def restore(self, x: Samples) -> Samples | None:
@@ -109,64 +79,16 @@ class ClassicalMethod:
         features, detector = self._parts()
         if not isinstance(detector, Pca):
             return None
-        with one_thread():
-            return features.inverse(detector.restore(features(x)))
+        with scikit_learn():
+            return features.inverse(detector.restore(features(seen(x))))
 
     def embed(self, x: Samples) -> Floats | None:
         """The principal components that the detector sees, None where it sees the window."""
         features, _ = self._parts()
-        with one_thread():
-            return features(x) if features.reduced else None
-
-    def _kept(self, train: Samples, seed: int) -> Samples:
-        most = self.settings.max_train
-        if not isinstance(self.settings.detector, KEEPS_WINDOWS) or len(train) <= most:
-            return train
-        drawn: Samples = train[np.sort(np.random.default_rng(seed).choice(len(train), most, replace=False))]
-        return drawn
+        with scikit_learn():
+            return features(seen(x)) if features.reduced else None
 
     def _parts(self) -> tuple[Features, Fitted]:
         if self._fitted is None:
             raise RuntimeError("a method must be fitted before it is asked")
         return self._fitted
-
-
-def _check(detector: Detector, x: Floats) -> None:
-    """Raise :class:`DataError` when features x [n, d] are too few for the detector's numbers."""
-    n, d = x.shape
-    match detector:
-        case LofSettings(neighbours=k) | KnnMaximumSettings(neighbours=k):
-            fewest, what = k + 1, f"{k} neighbours"
-        case KnnMeanSettings(neighbours=k) | KnnCentreSettings(neighbours=k):
-            fewest, what = k + 1, f"{k} neighbours"
-        case KmeansSettings(clusters=k):
-            fewest, what = k, f"{k} clusters"
-        case MixtureSettings(mixtures=k):
-            fewest, what = 2 * k, f"{k} mixtures"
-        case PcaSettings(kept=k):
-            fewest, what = k + 1, f"{k} principal components"
-            if k >= d:
-                raise DataError(f"pca: {k} of {d} features restore every window; keep fewer")
-        case _:
-            fewest, what = 2, "a fit"
-    if n < fewest:
-        raise DataError(f"{n} training windows are too few for {what}; use at least {fewest}")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """No thread pool of a numerical library uses more than one thread meanwhile."""
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn, an extra
-
-    with threadpool_limits(limits=1):
-        yield
-
-
-@contextmanager
-def logged_warnings() -> Iterator[None]:
-    """scikit-learn's warnings (fewer distinct points than clusters, not converged) become log lines."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in caught:
-        log.warning("%s", " ".join(str(warning.message).split()))

@@ -72,8 +72,8 @@ class Kmeans:
 class Pca:
     """Squared distance to the subspace of the first principal components."""
 
-    def __init__(self, settings: PcaSettings, x: Floats, seed: int) -> None:
-        self._pca = PCA(settings.kept, svd_solver="covariance_eigh", random_state=seed).fit(x)
+    def __init__(self, settings: PcaSettings, x: Floats, seed: int) -> None:  # noqa: ARG002 - no chance
+        self._pca = PCA(settings.kept, svd_solver="covariance_eigh").fit(x)
         self.parameters = self._pca.components_.size + x.shape[1]
 
     def score(self, x: Floats) -> Floats:

@@ -22,7 +22,7 @@ class Features:
     Raises :class:`DataError` where there is nothing to learn from.
     """
 
-    def __init__(self, settings: ClassicalSettings, train: Samples, seed: int) -> None:
+    def __init__(self, settings: ClassicalSettings, train: Samples) -> None:
         x = np.asarray(train, dtype=np.float64)
         if not np.isfinite(x).all():
             raise DataError("training windows with samples that are not finite numbers; leave them out")
@@ -41,16 +41,13 @@ class Features:
                     f"{settings.components} principal components of {len(x)} training windows of "
                     f"{x.shape[1]} samples; ask for fewer components or use more windows"
                 )
-            self._pca = PCA(
-                settings.components, whiten=settings.whiten, svd_solver="covariance_eigh", random_state=seed
-            ).fit(self._scaled(x))
+            self._pca = PCA(settings.components, whiten=settings.whiten, svd_solver="covariance_eigh").fit(
+                self._scaled(x)
+            )
 
     def __call__(self, x: Samples) -> Floats:
-        """[n, d]; :class:`ValueError` for samples that are not finite."""
-        windows = np.asarray(x, dtype=np.float64)
-        if not np.isfinite(windows).all():
-            raise ValueError("windows to score must be finite")
-        scaled = self._scaled(windows)
+        """[n, d] of finite windows."""
+        scaled = self._scaled(np.asarray(x, dtype=np.float64))
         return scaled if self._pca is None else np.asarray(self._pca.transform(scaled))
 
     def inverse(self, features: Floats) -> Samples:

@@ -76,7 +76,8 @@ class PcaSettings(Settings, frozen=True, tag="pca"):
 
 
 class OneClassSvmSettings(Settings, frozen=True, tag="one-class-svm"):
-    """One-class support vector machine (Schölkopf et al. 2001), Gaussian kernel.
+    """One-class support vector machine (Schölkopf et al. 2001), Gaussian kernel. Also on the latent vectors
+    of an autoencoder (:mod:`ecgmon.model.methods.latent`).
 
     Windows far from all training windows share the highest score: their kernel is 0.
     """
@@ -102,7 +103,7 @@ class SvddSettings(Settings, frozen=True, tag="svdd"):
 
 
 class IsolationForestSettings(Settings, frozen=True, tag="isolation-forest"):
-    """Isolation forest (Liu et al. 2008)."""
+    """Isolation forest (Liu et al. 2008). Also on the latent vectors of an autoencoder."""
 
     trees: Count = 200
     sample: Annotated[int, Meta(ge=2, le=10_000, description="windows a tree, at most")] = 256

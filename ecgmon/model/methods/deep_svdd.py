@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Samples
 from ecgmon.errors import EcgmonError
-from ecgmon.model.dataset import CLIP
-from ecgmon.model.methods.base import Floats
+from ecgmon.model.methods.base import Floats, seen
 from ecgmon.model.methods.fitting import CHUNK, CLIP_NORM, batches
 from ecgmon.model.methods.networks import Network
 from ecgmon.model.reproducible import one_thread, reproducible
@@ -73,7 +72,7 @@ class DeepSvdd:
         self._span = torch.from_numpy(scaling.span.astype(np.float32))
         self.centre = self.embed(train).mean(axis=0)
         with reproducible(seed):
-            self._learn(settings, torch.from_numpy(np.clip(train, -CLIP, CLIP)), seed)
+            self._learn(settings, torch.from_numpy(seen(train)), seed)
 
     @property
     def parameters(self) -> int:
@@ -82,11 +81,9 @@ class DeepSvdd:
 
     def embed(self, x: Samples) -> Floats:
         """[n, 187] to scaled embeddings [n, latent]."""
+        x = seen(x)
         with torch.inference_mode(), one_thread():
-            parts = [
-                self._embed(torch.from_numpy(np.clip(x[i : i + CHUNK], -CLIP, CLIP))).numpy()
-                for i in range(0, len(x), CHUNK)
-            ]
+            parts = [self._embed(torch.from_numpy(x[i : i + CHUNK])).numpy() for i in range(0, len(x), CHUNK)]
         empty = np.empty((0, self.network.latent), np.float32)
         return np.concatenate([empty, *parts]).astype(np.float64)
 
@@ -102,15 +99,17 @@ class DeepSvdd:
     def _learn(self, settings: DeepSvddSettings, x: Tensor, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         centre = torch.from_numpy(self.centre.astype(np.float32))
-        optimizer = torch.optim.AdamW(
-            _weights(self.network), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        weights = _weights(self.network)
+        self.network.requires_grad_(False)
+        for weight in weights:
+            weight.requires_grad_(True)
+        optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         for _ in range(settings.epochs):
             for rows in batches(len(x), settings.batch, generator):
                 optimizer.zero_grad(set_to_none=True)
                 loss = (self._embed(x[rows]) - centre).square().sum(dim=1).mean()
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+                nn.utils.clip_grad_norm_(weights, CLIP_NORM)
                 optimizer.step()
             if not math.isfinite(float(loss.detach())):
                 raise EcgmonError(

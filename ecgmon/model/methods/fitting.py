@@ -1,8 +1,8 @@
-"""The training of a compared network: AdamW at one rate, clipped gradients, early stopping.
+"""The training of a compared network: AdamW with warm-up and a cosine, clipped gradients, early stopping.
 
-Smaller than the training of the shipped model (:mod:`ecgmon.model.epochs`), which learns from pairs with a
-reference beat, goes on after an interruption and runs on any device. The same seed, windows and machine give
-the same weights to the bit.
+The schedule is that of the shipped model's training (:mod:`ecgmon.model.epochs`), which besides learns from
+pairs with a reference beat, goes on after an interruption and runs on any device. The same seed, windows and
+machine give the same weights to the bit.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -24,8 +25,9 @@ from ecgmon.model.epochs import History
 from ecgmon.model.methods.base import Learning, Variation
 from ecgmon.model.methods.networks import Network, build
 from ecgmon.model.methods.sizes import NetworkSettings
-from ecgmon.model.methods.variations import vary, within_unit
+from ecgmon.model.methods.variations import vary
 from ecgmon.model.reproducible import reproducible
+from ecgmon.model.schedule import rate_at
 
 Loss = Literal["mse", "l1", "huber"]
 
@@ -33,12 +35,6 @@ CLIP_NORM = 1.0
 CHUNK = 1024
 VARIED = 0.5
 """Share of windows that each variation is applied to."""
-
-LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": functional.mse_loss,
-    "l1": functional.l1_loss,
-    "huber": functional.huber_loss,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,25 @@ class Course:
     epochs: int
     batch: int
     learning_rate: float
+    warmup_epochs: float
     weight_decay: float
     patience: int
     loss: Loss
+    huber_delta: float
     kl_weight: float
     noise: float
     augmentation: tuple[Variation, ...]
+
+
+def loss_of(course: Course) -> Callable[[Tensor, Tensor], Tensor]:
+    """Restored and clean windows [n, 187] to the mean loss."""
+    match course.loss:
+        case "mse":
+            return functional.mse_loss
+        case "l1":
+            return functional.l1_loss
+        case "huber":
+            return partial(functional.huber_loss, delta=course.huber_delta)
 
 
 def train(
@@ -98,10 +107,10 @@ class _Run:
     def __init__(self, network: Network, course: Course, learning: Learning, seed: int) -> None:
         self.network = network
         self.course = course
-        self.loss = LOSSES[course.loss]
+        self.loss = loss_of(course)
         self.x = torch.tensor(learning.train)  # a copy: the array may be read-only
         self.validation = torch.tensor(learning.validation)
-        self.unit = within_unit(learning.train)
+        self.unit = learning.unit
         self.generator = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.AdamW(
             (p for p in network.parameters() if p.requires_grad),
@@ -132,16 +141,26 @@ class _Run:
 
     def _train(self) -> float:
         self.network.train()
+        course = self.course
         total = 0.0
-        for rows in batches(len(self.x), self.course.batch, self.generator):
-            clean = vary(self.x[rows], self.course.augmentation, self.generator, unit=self.unit, share=VARIED)
+        parts = batches(len(self.x), course.batch, self.generator)
+        for i, rows in enumerate(parts):
+            clean = vary(self.x[rows], course.augmentation, self.generator, unit=self.unit, share=VARIED)
             seen = clean
-            if self.course.noise:
-                seen = clean + self.course.noise * torch.randn(clean.shape, generator=self.generator)
-            total += self._step(seen, clean) * len(rows)
+            if course.noise:
+                seen = clean + course.noise * torch.randn(clean.shape, generator=self.generator)
+            rate = rate_at(
+                self.history.epochs + i / len(parts),
+                epochs=course.epochs,
+                warmup=course.warmup_epochs,
+                highest=course.learning_rate,
+            )
+            total += self._step(seen, clean, rate) * len(rows)
         return total / len(self.x)
 
-    def _step(self, seen: Tensor, clean: Tensor) -> float:
+    def _step(self, seen: Tensor, clean: Tensor, rate: float) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         restored, kl = self.network.forward_training(seen, self.generator)
         error = self.loss(restored, clean)

@@ -6,10 +6,9 @@ lies outside goes beyond 0..1 and is not cut off.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -17,32 +16,13 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Samples
-from ecgmon.errors import DependencyError
 from ecgmon.model.epochs import History
 from ecgmon.model.methods.autoencoder import AutoencoderMethod, AutoencoderSettings
 from ecgmon.model.methods.base import Floats, Learning, Reading
+from ecgmon.model.methods.classical_settings import IsolationForestSettings, OneClassSvmSettings
 from ecgmon.model.methods.deep_svdd import DeepSvdd, DeepSvddSettings, Scaling
+from ecgmon.model.methods.scikit import need_scikit_learn, scikit_learn
 from ecgmon.model.methods.variations import averaged
-
-
-class OneClassSvmSettings(Settings, frozen=True, tag="one-class-svm", tag_field="type"):
-    """The smallest region with most of the embeddings in it (Schölkopf et al. 2001), radial kernel."""
-
-    nu: Annotated[float, Meta(gt=0, lt=1, description="share of training windows left outside, at most")] = (
-        0.1
-    )
-    gamma: Annotated[float, Meta(gt=0)] | Literal["scale", "auto"] = "scale"
-    max_train: Annotated[int, Meta(ge=2, description="windows drawn to learn from; time grows squared")] = (
-        4000
-    )
-
-
-class IsolationForestSettings(Settings, frozen=True, tag="isolation-forest", tag_field="type"):
-    """How few random cuts set an embedding apart (Liu et al. 2008)."""
-
-    trees: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    max_samples: Annotated[int, Meta(ge=2, description="windows a tree is grown on")] = 256
-
 
 LatentDetectorSettings = OneClassSvmSettings | IsolationForestSettings | DeepSvddSettings
 
@@ -52,6 +32,8 @@ class LatentSettings(Settings, frozen=True, tag="latent", tag_field="type"):
 
     autoencoder: AutoencoderSettings = AutoencoderSettings()
     detector: LatentDetectorSettings = OneClassSvmSettings()
+    max_train: Annotated[int, Meta(ge=2, le=100_000)] = 5000
+    """Training windows of the one-class SVM at most, drawn by seed, as of a classical detector."""
     readings: dict[str, Reading] = msgspec.field(default_factory=lambda: {"distance": Reading()})
 
 
@@ -63,7 +45,7 @@ class LatentMethod:
 
     def __init__(self, settings: LatentSettings) -> None:
         if not isinstance(settings.detector, DeepSvddSettings):
-            _sklearn("base")  # fails here rather than behind the training
+            need_scikit_learn()  # fails here rather than behind the training
         self.settings = settings
         self.history: History | None = None
         self._autoencoder = AutoencoderMethod(settings.autoencoder)
@@ -84,12 +66,19 @@ class LatentMethod:
             deep = DeepSvdd(detector, self._autoencoder.network, scaling, learning.train, seed)
             self._fitted = _Fitted(deep.embed, deep.distance, scaling.parameters + deep.parameters)
             return
-        score, parameters = _fit(detector, scaling(embeddings), seed)
+        from ecgmon.model.methods import classical_detectors  # noqa: PLC0415 - an extra
+
+        with scikit_learn():
+            fitted = classical_detectors.fit(detector, scaling(embeddings), seed, self.settings.max_train)
 
         def embed(x: Samples) -> Floats:
             return scaling(self._autoencoder.embed(x))
 
-        self._fitted = _Fitted(embed, score, scaling.parameters + parameters)
+        def score(z: Floats) -> Floats:
+            with scikit_learn():
+                return fitted.score(z)
+
+        self._fitted = _Fitted(embed, score, scaling.parameters + fitted.parameters)
 
     def score(self, x: Samples, reading: Reading, seed: int = 0) -> Floats:
         fitted = self._detector
@@ -119,34 +108,3 @@ class _Fitted:
     embed: Callable[[Samples], Floats]
     score: Callable[[Floats], Floats]
     parameters: int
-
-
-def _fit(
-    settings: OneClassSvmSettings | IsolationForestSettings, z: Floats, seed: int
-) -> tuple[Callable[[Floats], Floats], int]:
-    """From scaled embeddings [n, latent] to scores of such, and the number of parameters."""
-    if isinstance(settings, OneClassSvmSettings):
-        if len(z) > settings.max_train:
-            rng = np.random.default_rng(seed)
-            z = z[np.sort(rng.choice(len(z), settings.max_train, replace=False))]
-        svm = _sklearn("svm").OneClassSVM(nu=settings.nu, gamma=settings.gamma).fit(z)
-        return lambda x: -np.asarray(svm.decision_function(x), np.float64), (
-            svm.support_vectors_.size + svm.dual_coef_.size + 1
-        )
-    forest = _sklearn("ensemble").IsolationForest(
-        n_estimators=settings.trees, max_samples=min(settings.max_samples, len(z)), random_state=seed % 2**32
-    )
-    forest.fit(z)
-    cuts = sum(int((tree.tree_.children_left >= 0).sum()) for tree in forest.estimators_)
-    leaves = sum(int(tree.tree_.n_leaves) for tree in forest.estimators_)
-    # A cut is a number and where it is cut, a leaf is how many windows ended there.
-    return lambda x: -np.asarray(forest.score_samples(x), np.float64), 2 * cuts + leaves
-
-
-def _sklearn(module: str) -> Any:
-    try:
-        return importlib.import_module(f"sklearn.{module}")
-    except ImportError:
-        raise DependencyError(
-            "this detector needs scikit-learn, which is not here: pip install 'ecgmon[compare]'"
-        ) from None

@@ -9,8 +9,9 @@ The names are those of image augmentation, which the experiments took them from;
     solarise    what lies above a level, in the upper half of the window's range, is folded down
     flip        turned over in time, in polarity or in both
 
-Windows that all lie in 0..1 (layout ``kachuee``) stay there: gain and tilt are cut off at 0 and 1, and the
-opposite polarity of x is 1 - x. Their zero padding is varied with the beat: tilted, or turned to the front.
+Windows of the layout ``kachuee``, 0..1 but for a rounding in somebody's file, stay there: gain and tilt are
+cut off at 0 and 1, and the opposite polarity of x is 1 - x. Their zero padding is varied with the beat:
+tilted, or turned to the front.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecgmon.ecg.types import WINDOW, Samples
-from ecgmon.model.dataset import CLIP
-from ecgmon.model.methods.base import Floats, Reading, Variation
+from ecgmon.model.methods.base import Floats, Reading, Variation, seen
 
 SHIFT = 10
 GAIN = 1.3
@@ -38,11 +38,6 @@ CHUNK = 1024
 HALF = 0.5
 
 
-def within_unit(x: Samples) -> bool:
-    """Whether all of [n, 187] lies in 0..1, as ``kachuee`` windows do; centred ones have a median of 0."""
-    return bool(len(x)) and float(x.min()) >= 0.0 and float(x.max()) <= 1.0
-
-
 def vary(
     x: Tensor,
     variations: Sequence[Variation],
@@ -53,7 +48,7 @@ def vary(
 ) -> Tensor:
     """[n, 187] windows with each of ``variations``, in the order given, applied to ``share`` of them.
 
-    Each window has draws of its own. ``unit``: all windows lie in 0..1, and so do the results.
+    Each window has draws of its own. ``unit``: windows are 0..1, and so are the results.
     """
     for name in variations:
         changed = WAYS[name](x, generator, unit)
@@ -68,10 +63,10 @@ def averaged(
 ) -> Floats:
     """Scores [n] of windows [n, 187]: the mean over ``reading.draws`` varied copies and the window itself.
 
-    Without variations, the plain score. A window's draws depend on its place in ``x``. What lies beyond -8..8
-    is cut off first, as :func:`ecgmon.model.dataset.normalise` does.
+    Without variations, the plain score. A window's draws depend on its place in ``x``. ``score`` is given
+    windows, varied ones too, as :func:`~ecgmon.model.methods.base.seen` leaves them.
     """
-    x = np.clip(x, -CLIP, CLIP)
+    x = seen(x)
     total = score(x)
     if not (reading.augmentation and len(x)):
         return total
@@ -81,7 +76,7 @@ def averaged(
             vary(torch.from_numpy(x[i : i + CHUNK]), reading.augmentation, generator, unit=unit).numpy()
             for i in range(0, len(x), CHUNK)
         ]
-        total = total + score(np.concatenate(parts))
+        total = total + score(seen(np.concatenate(parts)))
     return total / (1 + reading.draws)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import sys
+import importlib.util
 from collections.abc import Callable
 
 import msgspec
@@ -13,14 +13,13 @@ from ecgmon.errors import DependencyError, EcgmonError
 from ecgmon.evaluation.ranking import auroc
 from ecgmon.model.methods.autoencoder import AutoencoderMethod, AutoencoderSettings
 from ecgmon.model.methods.base import Learning, Method, Reading
-from ecgmon.model.methods.deep_svdd import DeepSvdd, DeepSvddSettings, Scaling
-from ecgmon.model.methods.latent import (
+from ecgmon.model.methods.classical_settings import (
+    ClassicalSettings,
     IsolationForestSettings,
-    LatentDetectorSettings,
-    LatentMethod,
-    LatentSettings,
     OneClassSvmSettings,
 )
+from ecgmon.model.methods.deep_svdd import DeepSvdd, DeepSvddSettings, Scaling
+from ecgmon.model.methods.latent import LatentDetectorSettings, LatentMethod, LatentSettings
 from ecgmon.model.methods.sizes import DeepNetwork, LstmNetwork, MlpNetwork
 
 Draw = Callable[..., Samples]
@@ -120,6 +119,15 @@ def test_deep_svdd_leaves_biases_and_batch_normalisation(learning: Learning) -> 
         assert not any(was[name].ndim < 2 for name in changed)  # weights of batch normalisation are vectors
 
 
+def test_deep_svdd_clips_the_gradient_of_what_learns_and_of_nothing_else(learning: Learning) -> None:
+    autoencoder = AutoencoderMethod(msgspec.structs.replace(AUTOENCODER, epochs=1))
+    autoencoder.fit(learning, 0)
+    scaling = Scaling.of(autoencoder.embed(learning.train))
+    deep = DeepSvdd(DeepSvddSettings(epochs=1), autoencoder.network, scaling, learning.train, 0)
+    with_gradient = {name for name, p in deep.network.named_parameters() if p.grad is not None}
+    assert with_gradient == {"encoder.0.weight", "encoder.2.weight", "mean.weight"}
+
+
 def test_a_loss_that_is_no_number_is_one_line(learning: Learning) -> None:
     autoencoder = AutoencoderMethod(msgspec.structs.replace(AUTOENCODER, epochs=1))
     autoencoder.fit(learning, 0)
@@ -140,13 +148,26 @@ def test_parameters_count_what_a_score_needs(learning: Learning) -> None:
 
 def test_the_svm_learns_from_as_many_as_it_may(learning: Learning) -> None:
     # A support vector is 32 numbers and its weight; nu is the least share of them; beside them an offset.
-    parameters = fitted(OneClassSvmSettings(nu=0.5, max_train=50), learning).parameters
+    method = LatentMethod(
+        LatentSettings(autoencoder=AUTOENCODER, detector=OneClassSvmSettings(nu=0.5), max_train=50)
+    )
+    method.fit(learning, 0)
+    parameters = method.parameters
     base = fitted(DeepSvddSettings(epochs=1), learning).parameters - 32
     assert base + 25 * 33 + 1 <= parameters <= base + 50 * 33 + 1
 
 
+@pytest.mark.parametrize("name", ["one-class-svm", "isolation-forest"])
+def test_a_detector_is_the_same_on_the_latent_and_on_the_window(name: str) -> None:
+    detector = {"type": name}
+    latent = convert({"detector": detector}, LatentSettings, where="test")
+    classical = convert({"detector": detector}, ClassicalSettings, where="test")
+    assert latent.detector == classical.detector
+    assert latent.max_train == classical.max_train
+
+
 def test_without_scikit_learn_it_is_one_line_before_any_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DependencyError, match=r"pip install 'ecgmon\[compare\]'"):
         LatentMethod(LatentSettings())
     LatentMethod(LatentSettings(detector=DeepSvddSettings()))  # needs none
@@ -157,3 +178,11 @@ def test_settings_from_plain_data() -> None:
     settings = convert(tree, LatentSettings, where="test")
     assert settings.detector == IsolationForestSettings(trees=7)
     assert settings.autoencoder.network == MlpNetwork()
+
+
+def test_the_layout_decides_which_variations_are_scored(learning: Learning, draw: Draw) -> None:
+    scored = []
+    for layout in ("centred", "kachuee"):
+        handed = Learning(learning.train[:80], learning.validation[:20], layout)
+        scored.append(fitted(DeepSvddSettings(), handed).score(draw(10, 1), Reading(augmentation=("flip",))))
+    assert not np.allclose(scored[0], scored[1])

@@ -27,7 +27,6 @@ from ecgmon.model.methods.variations import (
     shift,
     solarise,
     vary,
-    within_unit,
 )
 
 Draw = Callable[..., Samples]
@@ -152,12 +151,6 @@ def test_a_tilt_is_a_line(draw: Draw) -> None:
     assert 0.05 < float((line[:, -1] - line[:, 0]).abs().max()) <= TILT + 1e-5
 
 
-def test_within_unit_tells_the_layouts_apart(draw: Draw) -> None:
-    assert within_unit(draw(10, 0, unit=True))
-    assert not within_unit(draw(10, 0))
-    assert not within_unit(np.empty((0, WINDOW), np.float32))
-
-
 def heights(x: Samples) -> Floats:
     highest: Floats = x.max(axis=1).astype(np.float64)
     return highest
@@ -179,3 +172,14 @@ def test_the_score_is_the_mean_of_the_window_and_its_draws(draw: Draw) -> None:
     assert set(which) == {0, 1, 2, 3}
     assert np.array_equal(scored, averaged(heights, x, reading, 5, unit=False))
     assert not np.array_equal(scored, averaged(heights, x, reading, 6, unit=False))
+
+
+def test_no_score_sees_more_than_normalised_windows_have(draw: Draw) -> None:
+    highest: list[float] = []
+
+    def score(x: Samples) -> Floats:
+        highest.append(float(np.abs(x).max()))
+        return heights(x)
+
+    averaged(score, 1e30 * draw(20, 0), Reading(augmentation=("contrast",), draws=3), 0, unit=False)
+    assert highest == [8.0] * 4
