@@ -13,7 +13,7 @@ from ecgmon.comparison.drawing import DrawSettings
 from ecgmon.comparison.settings import AnyMethod
 from ecgmon.model.thresholds import ThresholdSettings
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised when the same settings give other results than before: finished cells are then not gone on with."""
 
 Value = TypeVar("Value")

@@ -143,7 +143,7 @@ def _fit(cell: Cell, table: Table, drawn: Drawn) -> _Fitted:
 def learned(table: Table, drawn: Drawn) -> Learning:
     """What a method is fitted on: the windows drawn for it, and the normal ones of those held out."""
     normal = drawn.validation[table.train.label[drawn.validation] == "N"]
-    return Learning(table.train.x(drawn.train), table.train.x(normal))
+    return Learning(table.train.x(drawn.train), table.train.x(normal), table.train.layout)
 
 
 @lru_cache(maxsize=1)

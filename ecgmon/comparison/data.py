@@ -18,16 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.comparison.datasets import DatasetSettings
-from ecgmon.ecg.aami import ANOMALOUS
+from ecgmon.ecg.aami import CLASSES
 from ecgmon.ecg.frontend import fingerprint
 from ecgmon.ecg.types import WINDOW, Beat, Layout, Samples
 from ecgmon.errors import DataError
 from ecgmon.files import whole
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.sources.windows import Windows
-
-CLASSES: Final = ("N", *ANOMALOUS)
-"""By the number that stands for them in a CSV."""
 
 FORMAT: Final = 2
 """Raised when the same recordings give another file than before."""

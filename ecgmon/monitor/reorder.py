@@ -4,9 +4,9 @@ Only what follows such a gap waits; a stream in order, and one without numbers, 
 waits is not acknowledged: after a kill the broker sends it again.
 
 Bounds: a chunk waits ``seconds`` at most, of more than one of a stream no more than ``seconds`` of signal
-wait, and of all streams no more than :data:`MOST` chunks, for a broker sends only so many messages ahead of our
-acknowledgements (Mosquitto: 20), which go in the order of arrival. Then the first of them goes on, and what it
-waited for is lost.
+wait, and of all streams no more than :data:`MOST` chunks: a broker sends only so many messages ahead of our
+acknowledgements (Mosquitto: 20), and those go in the order of arrival. Then the first of them goes on, and
+what it waited for is lost.
 """
 
 from __future__ import annotations
