@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from ecgmon.commands import made_csv
 from ecgmon.commands.recordings import is_record, labelled, name_of, patients_of, resolve, truth
-from ecgmon.comparison.data import CLASSES, Part, Table, identity
+from ecgmon.comparison.data import Part, Table, identity
 from ecgmon.comparison.datasets import CsvData, DatasetSettings, RecordsData
+from ecgmon.ecg.aami import CLASSES
 from ecgmon.errors import ConfigError, DataError, UsageError
 from ecgmon.evaluation.reference import Reference
 from ecgmon.evaluation.tally import LEARNING

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ecgmon.commands.output import writable_folder
 from ecgmon.commands.recordings import BeatsFrom, labelled, resolve, truth
 from ecgmon.commands.scored_records import LEAD_HELP
-from ecgmon.comparison.data import CLASSES
+from ecgmon.ecg.aami import CLASSES
 from ecgmon.ecg.types import Samples
 from ecgmon.errors import DataError, UsageError
 from ecgmon.evaluation.tally import LEARNING

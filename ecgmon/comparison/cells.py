@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from ecgmon.comparison import ecgmon_method
 from ecgmon.comparison.cell import Cell
-from ecgmon.comparison.data import CLASSES, Part, Table
+from ecgmon.comparison.data import Part, Table
 from ecgmon.comparison.drawing import Drawn, Rows, draw
 from ecgmon.comparison.ecgmon_method import EcgmonFitted, EcgmonSettings
 from ecgmon.comparison.measuring import Scored, measured
 from ecgmon.comparison.results import CellResult, ReadingResult
+from ecgmon.ecg.aami import CLASSES
 from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.errors import EcgmonError
 from ecgmon.model.epochs import History

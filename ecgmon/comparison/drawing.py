@@ -9,9 +9,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ecgmon.comparison.data import CLASSES, Part, Table
+from ecgmon.comparison.data import Part, Table
 from ecgmon.comparison.datasets import CsvData, DatasetSettings, RecordsData
 from ecgmon.config import Settings
+from ecgmon.ecg.aami import CLASSES
 from ecgmon.errors import DataError
 from ecgmon.model.splits import folds
 
