@@ -96,6 +96,29 @@ def test_a_stream_of_which_little_is_lost_raises_nothing(every: int, shift: floa
     assert feed(lossy(x, lambda i: i % every != every - 1, shift=shift)) == []
 
 
+@pytest.mark.parametrize("patient", [0, 1, 2])
+@pytest.mark.parametrize("every", range(3, 13))
+@pytest.mark.parametrize(("kind", "rate"), [("bradycardia", 30.0), ("tachycardia", 180.0)])
+def test_a_rate_among_losses_is_told_of_or_not_analysed(
+    kind: str, rate: float, every: int, patient: int
+) -> None:
+    """From the seventh on the rate itself, within 30 s, once, and cleared within 25 s; where more
+    is lost "not analysing" stands, within 26 s of the first loss."""
+    x, span = simulated(kind, patient, seconds=70.0, rate=rate, length=150.0)
+    came = feed(lossy(x, lambda i: i % every != every - 1))
+    if every < 7:
+        (noise,) = of(came, "noise")
+        assert noise.fed <= every + 26 + HOLD
+        assert noise.cleared >= 149
+    else:
+        (one,) = came
+        assert one.kind == kind
+        assert span.start < one.fed <= span.start + 30 + HOLD
+        assert span.start - 6 < one.onset  # an interval before the loss may be the first of them
+        assert span.end - 1 < one.cleared
+    assert all(one.cleared <= span.end + 25 for one in of(came, kind))
+
+
 @pytest.mark.parametrize("rate", [45, 60, 75])
 @pytest.mark.parametrize("every", range(2, 10))
 @pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 2.0])

@@ -3,6 +3,10 @@
 An interval is known from two good beats next to each other. Below 24/min few are good, for the quality gate
 looks back 2 s and finds no QRS there; such an interval is known where the line was seen between its beats
 (:mod:`ecgmon.monitor.policies.silence`), and told of with the second in which it ends.
+
+An interval of which nothing is known makes those before it forgotten, but beside a short loss, which says
+nothing of the heart: only the intervals that it touches are none. Among losses the last ones reach back
+``MEMORY`` seconds at most.
 """
 
 from __future__ import annotations
@@ -10,13 +14,20 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from ecgmon.ecg.types import Beat, Quality
-from ecgmon.monitor.policies.silence import Silence
+from ecgmon.monitor.policies.silence import BRIDGE, Silence
+
+MEMORY: Final = 30.0
+"""An interval that ended so long before the last one is forgotten, s."""
+
+BESIDE: Final = 10.0
+"""So long behind a short loss an interval may be unknown because of it, s."""
 
 
 class Intervals:
-    """The last ``n`` of one stream; an interval of which nothing is known makes those before it forgotten.
+    """The last ``n`` of one stream.
 
     ``slow``: intervals are also taken from the line.
     """
@@ -25,11 +36,29 @@ class Intervals:
         self._slow = slow
         self.rr: deque[float] = deque(maxlen=n)
         """s, oldest first."""
+        self._ends: deque[float] = deque(maxlen=n)  # of each, stream time, s
+        self._gap = -math.inf  # end of the last loss; none where it was a long one
+        self._run = 0  # its seconds
         self.last = -math.inf
         """Stream time of the last good beat, or end of the last interval, s."""
         self._after_good = False
         self._asked = math.inf  # a good beat whose interval only the line may tell
         self._behind = 0  # intervals since then
+
+    @property
+    def begin(self) -> float:
+        """Of the oldest, stream time, s; there must be one."""
+        return self._ends[0] - self.rr[0]
+
+    def beside_loss(self, t: float) -> bool:
+        """Whether a short loss may be why nothing is known at stream time ``t``."""
+        return t - self._gap < BESIDE
+
+    def forget(self, but: int = 0) -> None:
+        """All but the last ``but``."""
+        while len(self.rr) > but:
+            self.rr.popleft()
+            self._ends.popleft()
 
     def beat(self, beat: Beat, *, usable: bool) -> bool:
         """The next beat; ``usable``: good, and the heart's. Whether it brought an interval."""
@@ -38,28 +67,39 @@ class Intervals:
             return False
         self.last = max(self.last, beat.r)
         if not math.isfinite(beat.rr):
-            if self._slow and not after_good:
+            if self.beside_loss(beat.r):
+                pass
+            elif self._slow and not after_good:
                 self._asked, self._behind = beat.r, 0
             else:  # a gap, or nobody can tell
-                self.rr.clear()
+                self.forget()
         elif after_good:
-            self.rr.append(beat.rr)
+            self._append(beat.rr, beat.r)
             self._behind += 1
             return True
         return False
 
     def second(self, quality: Quality, known: Iterable[Silence]) -> list[float]:
         """The verdict over a second, and the silences known with it. The ends of the intervals it brought."""
+        lost = quality.missing and not quality.extents
+        self._run = self._run + 1 if lost else 0
+        if lost:
+            self._gap = quality.second + 1.0 if self._run <= BRIDGE else -math.inf
         ends = []
         for silence in known:
             if self._slow and silence.slow:
                 if silence.end == self._asked:
                     self._asked = math.inf
-                self.rr.append(silence.seconds)
+                self._append(silence.seconds, silence.end)
                 self.last = max(self.last, silence.end)
                 ends.append(silence.end)
         if self._asked < quality.second + 1.0:
             self._asked = math.inf
-            while len(self.rr) > self._behind:
-                self.rr.popleft()
+            self.forget(self._behind)
         return ends
+
+    def _append(self, seconds: float, end: float) -> None:
+        self.rr.append(seconds)
+        self._ends.append(end)
+        while self._ends[0] < end - MEMORY:
+            self.forget(len(self.rr) - 1)

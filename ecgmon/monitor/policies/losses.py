@@ -2,8 +2,10 @@
 
 Behind every gap detector and quality gate begin anew, and the beats beside it are not scored. So where a
 quarter of the last 30 s was lost, in pieces, the stream is not analysed, and that is said (``noise``); it is
-again where less than a sixth was. One gap alone, however long, is none of this: of seconds on end of which
-nothing came no more than ``RUN`` count, and while nothing comes at all ``stream-lost`` speaks.
+again where less than a sixth was. So it is, too, where two thirds were lost or lay in less than ``LEARN``
+seconds between two losses, too few for the detector to learn in; until less than a third did. One gap alone,
+however long, is none of this: of seconds on end of which nothing came no more than ``RUN`` count, and while
+nothing comes at all ``stream-lost`` speaks.
 """
 
 from __future__ import annotations
@@ -23,6 +25,14 @@ LIGHT: Final = 5
 """Seconds: of one gap that count; lost ones of ``SPAN`` that are too many; that are few enough again, less
 than so many."""
 
+BLIND_HEAVY: Final = 20
+BLIND_LIGHT: Final = 10
+"""The same of those that were lost or lay between losses too close to each other."""
+
+LEARN: Final = 6
+"""Seconds between two losses of which enough is told: the detector's 5 s of learning, and the windows of the
+first beats."""
+
 
 class Losses:
     """Follows one stream, second by second. A second counts as lost if there was a gap in it, or nothing but
@@ -34,16 +44,25 @@ class Losses:
         self.since = 0.0
         """Stream time from which on it was, s."""
         self._run = 0
-        self._seconds: deque[int] = deque(maxlen=SPAN)  # each that was lost, -1 for others
+        self._whole = LEARN  # seconds since the last loss
+        self._lost: deque[bool] = deque(maxlen=SPAN)
+        self._blind: deque[int] = deque(maxlen=SPAN)  # each second that was, -1 for others
 
     def second(self, quality: Quality, signal: Signal) -> bool:
         """Take the next second; returns ``heavy``."""
         lost = signal == "gap" or (signal == "missing" and not quality.partial)
         self._run = self._run + 1 if lost and not quality.partial else 0
+        if lost and self._whole < LEARN:
+            for i in range(1, min(self._whole, len(self._blind)) + 1):
+                self._blind[-i] = quality.second - i
+        self._whole = 0 if lost else self._whole + 1
         if self._run <= RUN:
-            self._seconds.append(quality.second if lost else -1)
-        seconds = [second for second in self._seconds if second >= 0]
-        if not self.heavy and len(seconds) >= HEAVY:
-            self.since = float(seconds[0])
-        self.heavy = len(seconds) >= (LIGHT if self.heavy else HEAVY)
-        return self.heavy
+            self._lost.append(lost)
+            self._blind.append(quality.second if lost else -1)
+        blind = [second for second in self._blind if second >= 0]
+        many, half = (LIGHT, BLIND_LIGHT) if self.heavy else (HEAVY, BLIND_HEAVY)
+        heavy = sum(self._lost) >= many or len(blind) >= half
+        if heavy and not self.heavy:
+            self.since = float(blind[0])
+        self.heavy = heavy
+        return heavy

@@ -31,6 +31,9 @@ FAST_BEATS: Final = 8
 KNOWN_SECONDS: Final = 10.0
 """Without another interval for so long the rate is not known, and an alert is cleared, s."""
 
+FEW_SECONDS: Final = 20.0
+"""So it is after so long beside a short loss, and where fewer intervals than are looked at were known."""
+
 Rate = Annotated[float, Meta(gt=0, le=400, description="beats/min")]
 
 
@@ -64,6 +67,7 @@ class RateLimit:
         self._back = back
         self._intervals = Intervals(beats, slow=self._sign < 0)
         self._known = -math.inf  # end of the last interval
+        self._full = -math.inf  # of the last one with enough before it
         self._alert = Standing(kind, "warning")
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
@@ -78,8 +82,10 @@ class RateLimit:
         for r in self._intervals.second(quality, self._silence.known):
             self._known = r
             changes += self._judge(r, now)
-        if now - self._known >= KNOWN_SECONDS:
-            self._intervals.rr.clear()
+        unknown = now - self._known >= (FEW_SECONDS if self._intervals.beside_loss(now) else KNOWN_SECONDS)
+        if unknown:
+            self._intervals.forget()
+        if unknown or now - self._full >= FEW_SECONDS:
             changes += self._alert.clear(now)
         return changes
 
@@ -91,10 +97,11 @@ class RateLimit:
         rr = self._intervals.rr
         if len(rr) < self._beats:
             return []
+        self._full = r
         mean = 60.0 / float(np.mean(rr))
         median = 60.0 / float(np.median(rr))
         if all(self._sign * rate > self._sign * self._limit for rate in (mean, median)):
-            return self._alert.begin(r - sum(rr), r, time, len(rr))
+            return self._alert.begin(self._intervals.begin, r, time, len(rr))
         if self._sign * mean < self._sign * self._back:
             return self._alert.clear(time)
         if self._alert.on:

@@ -7,7 +7,7 @@ import pytest
 from ecgmon.ecg.types import Quality
 from ecgmon.monitor.policies.condition import NOT_ANALYSING, Condition, ConditionSettings
 from ecgmon.monitor.policies.line import Line
-from ecgmon.monitor.policies.losses import HEAVY, RUN, SPAN, Losses
+from ecgmon.monitor.policies.losses import BLIND_HEAVY, HEAVY, LEARN, RUN, SPAN, Losses
 
 LOUD = (0.02, 1.0, 0.3, 0.02, 0.02)
 
@@ -26,9 +26,20 @@ def told(pattern: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def test_a_quarter_of_half_a_minute_is_too_much() -> None:
-    assert told("." * 40 + "g..." * 20)[0] == ("raised", 40.0, 40 + 29.0)
-    assert told("." * 40 + "g...." * 20) == []
+@pytest.mark.parametrize("whole", range(1, 12))
+def test_a_stream_in_which_a_detector_cannot_learn_is_not_analysed(whole: int) -> None:
+    found = told("." * 40 + ("g" + "." * whole) * 20)
+    if whole >= LEARN:
+        assert found == []
+    else:
+        assert found[0][:2] == ("raised", 40.0)
+        assert 40 + HEAVY < found[0][2] <= 40 + BLIND_HEAVY + LEARN
+
+
+def test_a_few_losses_close_to_each_other_are_not_too_much() -> None:
+    assert told("." * 40 + "g.....g" + "." * 40) == []
+    assert told("." * 40 + "g...g...g" + "." * 40) == []
+    assert told("g" + "." * 40) == []
 
 
 def test_one_gap_however_long_is_not() -> None:
