@@ -62,9 +62,9 @@ class ArrivalSettings(Settings, frozen=True):
 
     jitter_seconds: Annotated[float, Meta(ge=0, le=60, description="t may be off by so much, s")] = 0.25
     max_gap_seconds: Annotated[float, Meta(gt=0, le=3600, description="no longer gap is filled, s")] = 60.0
-    reorder_seconds: Annotated[
-        float, Meta(ge=0, le=30, description="wait for overtaken chunks, s; 0: no")
-    ] = 1.0
+    reorder_seconds: Annotated[float, Meta(ge=0, le=2, description="wait for overtaken chunks, s; 0: no")] = (
+        0.0
+    )
 
 
 @dataclass(frozen=True, slots=True)

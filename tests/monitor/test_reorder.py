@@ -142,12 +142,15 @@ def test_swapped_by_pairs_a_stream_is_seen_whole(ward: Ward) -> None:
     # the first tells where the stream begins
     swapped = [played[0], *(played[1 + (i ^ 1)] for i in range(58)), played[-1]]
     whole, _ = beats(played)
-    again, metrics = beats(swapped)
+    again, metrics = beats(swapped, reorder_seconds=1.0)
     assert again == whole
     assert sum(metrics.drops.values()) == 0
     assert metrics.registry.get_sample_value("ecgmon_reordered_chunks_total") == 29
-    _, metrics = beats(swapped, reorder_seconds=0.0)
+    _, metrics = beats(swapped)
     assert metrics.drops["late"] == 29
+
+
+HOLDING = {"reorder_seconds": 1.0}
 
 
 @pytest.mark.parametrize("stop", ["kill", "stop"])
@@ -157,7 +160,7 @@ def test_ended_while_chunks_wait_it_gives_the_same_to_the_bit(ward: Ward, tmp_pa
     pieces = [replace(c, end=False) for c in pieces if c.seq is not None and c.seq % 41 != 7]
     pairs = [*pieces[:2], *(each for i in range(2, len(pieces) - 4, 4) for each in
              (*pieces[i + 2 : i + 4], *pieces[i : i + 2]))]  # fmt: skip
-    undisturbed, daemon = Daemon(None, CountingScorer()), Daemon(tmp_path, CountingScorer(), 5.0)
+    undisturbed, daemon = (Daemon(d, CountingScorer(), 5.0, arrivals=HOLDING) for d in (None, tmp_path))
     undisturbed.play(pairs)
     held = 0
     for at, each in enumerate(pairs):
@@ -185,7 +188,8 @@ def test_one_lost_chunk_costs_no_other(every: int) -> None:
     chunks = small(3000, lambda i: i % every == every - 1)
     now = 0.0
     metrics = Metrics(ModelRef(name="m", hash=""), 0.01, 0.01)
-    pipeline = Pipeline(None, PipelineSettings(), observers=[metrics], clock=lambda: now)
+    settings = PipelineSettings(arrivals=ArrivalSettings(reorder_seconds=1.0))
+    pipeline = Pipeline(None, settings, observers=[metrics], clock=lambda: now)
     for chunk in chunks:
         now = chunk.t
         pipeline.feed(chunk)
@@ -217,7 +221,7 @@ def test_all_streams_together_hold_up_few_messages() -> None:
 
 def test_a_chunk_that_waits_is_not_acknowledged(ward: Ward, tmp_path: Path) -> None:
     pieces = ward(seconds=20.0)
-    daemon = Daemon(tmp_path, CountingScorer())
+    daemon = Daemon(tmp_path, CountingScorer(), arrivals=HOLDING)
     daemon.play([*pieces[:5], pieces[6]])
     daemon.now += 0.5
     daemon.pipeline.tick()
