@@ -17,7 +17,8 @@ if [ -x .venv/bin/ecgmon ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; the
     exit 0
 fi
 
-if ! "$python" -m venv .venv; then
+# One that works stays with the Python that made it: made again by another it would be a mixture of both.
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1 && ! "$python" -m venv --clear .venv; then
     echo "setup: no virtual environment could be made; on Debian: apt-get install python3-venv" >&2
     exit 1
 fi
