@@ -64,9 +64,13 @@ def made(path: Path, make: MadeFrom, records: str | None, start: float, *, write
         return False
     writable_folder(path.parent)
     log.info("%s: making %s", name, path)
-    write_windows(paths, path, lead=make.lead, beats=make.beats, start=start)
-    note = msgspec.structs.replace(wanted, content=_hash(path))
+    fresh = path.with_name(f"{path.name}.new")
+    write_windows(paths, fresh, lead=make.lead, beats=make.beats, start=start)
+    note = msgspec.structs.replace(wanted, content=_hash(fresh))
+    # The file comes last: whenever the process ends, what stands at `path` has its note or is not there.
+    path.unlink(missing_ok=True)
     write_whole(_beside(path), msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n")
+    fresh.replace(path)
     return True
 
 

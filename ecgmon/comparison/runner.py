@@ -106,14 +106,14 @@ def _start(out: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(there, out), daemon=True)
-    with _one_thread():
+    with _environment():
         process.start()
     there.close()
     return _Worker(process, here)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _environment() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
     try:

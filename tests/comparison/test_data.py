@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgmon.commands import made_csv
 from ecgmon.commands.compare_data import prepared
 from ecgmon.commands.recordings import labelled
 from ecgmon.comparison.data import NUMBERS, Table
-from ecgmon.comparison.datasets import CsvData, MadeFrom, RecordsData
+from ecgmon.comparison.datasets import BeatsFrom, CsvData, MadeFrom, RecordsData
 from ecgmon.errors import ConfigError, DataError
+from ecgmon.files import write_whole
 
 WHERE = "compare.yaml"
 
@@ -156,6 +158,35 @@ def test_a_csv_that_was_made_of_something_else_is_made_again_and_a_strange_one_r
     path.with_name("w.csv.made.json").unlink()
     with pytest.raises(ConfigError, match="is there, and not as compare would have made it"):
         ask()
+
+
+@pytest.mark.parametrize("noted", [False, True])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_csv_whose_making_was_cut_short_is_made_the_next_time(
+    ward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, noted: bool, before: bool
+) -> None:
+    path = tmp_path / "w.csv"
+
+    def ask(beats: BeatsFrom = "own") -> str:
+        said = MadeFrom(data=str(ward), train="a", test=None, beats=beats)
+        return prepared("csv", CsvData(train=str(path), test=None, make=said), tmp_path, WHERE)
+
+    def cut(beside: Path, content: bytes) -> None:
+        if noted:
+            write_whole(beside, content)
+        raise KeyboardInterrupt
+
+    if before:
+        ask(beats="reference")
+    with monkeypatch.context() as patch:
+        patch.setattr(made_csv, "write_whole", cut)
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+    found, content = ask(), path.read_bytes()
+    assert ask() == found
+    path.unlink()
+    assert ask() == found
+    assert path.read_bytes() == content
 
 
 def test_a_csv_without_labels_or_with_strange_ones_is_refused(tmp_path: Path) -> None:
