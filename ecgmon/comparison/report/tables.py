@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -128,6 +129,8 @@ def shown(figure: Figure, kind: Shown) -> str:
     if figure.mean is None:
         return "-"
     scale = max(abs(figure.mean), figure.spread or 0.0)
+    if 0.0 < scale < sys.float_info.min:  # a limit just beside 0, that nothing equals
+        return "<0" if figure.mean < 0.0 else ">0"
     decimals = 3 if kind == "rate" else _decimals(scale)
     mean = f"{figure.mean:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{figure.mean:.3g}"
     if figure.spread is None or (kind == "count" and not figure.spread):

@@ -62,6 +62,7 @@ def test_what_a_cell_leaves_undefined_is_left_out_of_the_mean() -> None:
     assert shown(figure([0.00123, 0.00125]), "amount") == "0.00124±0.00001"
     assert shown(figure([1.23e-7]), "amount") == "1.23e-07"
     assert shown(figure([0.0, 0.0]), "amount") == "0±0"
+    assert shown(figure([-5e-324]), "amount") == "<0"
 
 
 @pytest.mark.parametrize(("epochs", "share"), [(8, 1.0), (9, 1.0), (10, 0.0)])
