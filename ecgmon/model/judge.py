@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg.types import WINDOW, Beat, Layout, Samples
+from ecgmon.ecg.types import Beat, Layout, Samples
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.model.oddness import Population, ScoreSettings
@@ -117,10 +117,8 @@ class Judge:
     def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Round:
         """Beats that their baselines have room for, those of a stream side by side."""
         n = len(items)
-        windows, known = np.empty((n, WINDOW), np.float32), np.empty((n, 4))
-        for i, (beat, _) in enumerate(items):
-            windows[i] = beat.window
-            known[i] = beat.scale, beat.rr, beat.rr_local, beat.irregularity
+        windows = np.array([beat.window for beat, _ in items], np.float32)
+        known = np.array([(beat.scale, beat.rr, beat.rr_local, beat.irregularity) for beat, _ in items])
         if self.layout != "centred":
             known[:, SCALE] = 0.0
         x, reference = np.empty_like(windows), np.empty_like(windows)

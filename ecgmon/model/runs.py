@@ -70,7 +70,9 @@ def in_millivolt(shapes: Samples, laid: Integers, scale: Floats, middle: Floats)
     units of ``scale`` [n] mV around ``middle`` [n] mV."""
     y = np.empty_like(shapes)
     for i in range(len(shapes)):
-        size, offset = np.float32(scale[i]), np.float32(middle[i])
-        for j in range(WINDOW):
-            y[i, j] = shapes[i, (j - laid[i, SHIFT]) % WINDOW] * size + offset
+        size, offset, by = np.float32(scale[i]), np.float32(middle[i]), laid[i, SHIFT] % WINDOW
+        for j in range(by):
+            y[i, j] = shapes[i, WINDOW - by + j] * size + offset
+        for j in range(by, WINDOW):
+            y[i, j] = shapes[i, j - by] * size + offset
     return y
