@@ -169,6 +169,22 @@ class TestDefaultBundle:
         from_typical = [rms(window - typical) for window in seen.values()]
         assert np.median(error) < 1.1 * np.median(from_typical)
 
+    @pytest.mark.parametrize("name", ["119", "208"])
+    def test_flags_are_those_of_the_plain_autoencoder(self, mitdb: Path, name: str) -> None:
+        beats = [beat for beat in labelled(mitdb / name).beats if beat.good]
+        fast, plain = Scorer(load("default"), "cpu"), Scorer(load("default"), "cpu")
+        assert plain._judge is not None
+        plain._judge.restorer = Plain(load("default").autoencoder())
+        one, other = (
+            scorer.score([(beat, baseline) for beat in beats])
+            for scorer, baseline in ((fast, Baseline()), (plain, Baseline()))
+        )
+        for a, b in zip(one, other, strict=True):
+            assert (a.odd, a.alarming) == (b.odd, b.alarming)
+            assert a.score == pytest.approx(b.score, rel=1e-4, abs=1e-5)
+            np.testing.assert_allclose(a.reconstruction, b.reconstruction, atol=1e-5)
+        assert sum(score.odd for score in one) > 100
+
     def test_fewer_false_alerts_mean_a_stricter_threshold(self) -> None:
         bundle = load("default")
         strict = Scorer(bundle, "cpu", false_alerts_per_hour=0.1)
