@@ -43,6 +43,7 @@ class Sliding:
     ) -> None:
         self.weight, self.bias, self.margin = weight, bias, margin
         self._count, self._step, self._gelu = count, step, gelu
+        self._reach = (count - 1) * step + len(weight)
         self._panels = panels(weight)
         self._filled = np.zeros(-(-weight.shape[1] // PANEL) * PANEL, np.float32)
         self._filled[: weight.shape[1]] = bias
@@ -50,6 +51,8 @@ class Sliding:
     def __call__(self, x: Samples, margin: Margin = NONE) -> Samples:
         before, after = margin
         k, columns = self.weight.shape
+        if x.shape[1] < self._reach:  # compiled code would read on
+            raise ValueError(f"{x.shape[1]} features for windows that reach to {self._reach}")
         y = np.empty((len(x), before + self._count * columns + after), np.float32)
         slide(x, self._step, self._count, k, self._panels, self._filled, columns, self._gelu, y, before)
         return y

@@ -122,3 +122,13 @@ def test_a_layer_that_it_does_not_know_is_refused() -> None:
     model.decoder.append(nn.ReLU())  # type: ignore[operator] # a Sequential
     with pytest.raises(TypeError, match="no forward pass for ReLU"):
         Forward(model)
+
+
+@pytest.mark.parametrize("shape", [(2, WINDOW - 1), (3, WINDOW), (WINDOW,)])
+def test_beats_and_references_must_be_whole_windows_and_as_many(shape: tuple[int, ...]) -> None:
+    forward = Forward(build(ConvSettings()))
+    x, _ = beats(2)
+    with pytest.raises(ValueError, match="of shape"):
+        forward(x, np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match="reach to 7"):
+        linear(nn.Linear(7, 2), None, 1, gelu=False)(np.zeros((3, 6), np.float32))
