@@ -40,16 +40,13 @@ def slide(
     packed in panels, ``bias`` filled up to whole panels. Beats of ``y`` [n, ...] get the rows from
     ``first`` on, and zeros before and behind.
     """
-    n = len(x)
-    size_x, size_y = x.shape[1], y.shape[1]
-    xs, ys = x.reshape(-1), y.reshape(-1)
+    beats, rows, step_y = len(x), count, columns
     if count == 1:  # the beats are the rows
-        product(xs, 0, size_x, n, k, w, bias, 0, 0, columns, gelu, ys, first, size_y)
-    else:
-        for i in range(n):
-            product(
-                xs, i * size_x, step, count, k, w, bias, 0, 0, columns, gelu, ys, i * size_y + first, columns
-            )
+        beats, rows, step, step_y = 1, len(x), x.shape[1], y.shape[1]
+    xs, ys = x.reshape(-1), y.reshape(-1)
+    for i in range(beats):
+        at, to = i * x.shape[1], i * y.shape[1] + first
+        product(xs, at, step, rows, k, w, bias, 0, 0, columns, gelu, ys, to, step_y)
     margins(y, first, count * columns)
 
 
@@ -82,21 +79,19 @@ def product(
     y: Samples, y_at: int, y_step: int,
 ) -> None:  # fmt: skip
     """``count`` rows of start + x @ w, as :func:`ecgmon.model.lanes.tile` takes them, all ``columns``."""
+    spare = np.empty(count * PANEL if columns % LANES else 0, np.float32)
     for column in range(0, columns, PANEL):
-        left, w_at, begin, to = columns - column, column * k, start_at + column, y_at + column
-        if left >= PANEL:
-            _wide(x, at, step, count, k, w, w_at, start, begin, start_step, gelu, y, to, y_step)
-        elif left == LANES:
-            _narrow(x, at, step, count, k, w, w_at, start, begin, start_step, gelu, y, to, y_step)
+        left, w_at, begin = columns - column, column * k, start_at + column
+        partly = left < PANEL and left != LANES
+        out, to, out_step = (spare, 0, PANEL) if partly else (y, y_at + column, y_step)
+        if left > LANES:
+            _wide(x, at, step, count, k, w, w_at, start, begin, start_step, gelu, out, to, out_step)
         else:
-            whole = np.empty(count * PANEL, np.float32)
-            if left > LANES:
-                _wide(x, at, step, count, k, w, w_at, start, begin, start_step, gelu, whole, 0, PANEL)
-            else:
-                _narrow(x, at, step, count, k, w, w_at, start, begin, start_step, gelu, whole, 0, PANEL)
+            _narrow(x, at, step, count, k, w, w_at, start, begin, start_step, gelu, out, to, out_step)
+        if partly:
             for r in range(count):
                 for j in range(left):
-                    y[to + r * y_step + j] = whole[r * PANEL + j]
+                    y[y_at + column + r * y_step + j] = spare[r * PANEL + j]
 
 
 @compiled
