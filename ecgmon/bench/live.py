@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -67,9 +68,9 @@ def run(
         "bytes_per_stream": {str(n): _bytes_per_stream(found, n) for n in found},
         "straightforward": [msgspec.to_builtins(each) for each in loops],
     }
-    tables = [_costs(found, loops), _service(found)]
+    tables = [_costs(found, loops), service_table(found)]
     everything = said | msgspec.to_builtins(settings)
-    return Report("live", everything, tables, tree, _notes(found, loops, first)), found
+    return Report("live", everything, tables, tree, notes(found, loops, first)), found
 
 
 def _load(paths: Sequence[Path], broker: Broker, settings: LiveSettings, streams: int) -> Load:
@@ -86,22 +87,24 @@ def _check(refused: int, broker: Broker) -> None:
 
 def _costs(found: dict[int, list[LiveRun]], loops: list[LoopRun]) -> list[list[str]]:
     lines = [["CPU us a stream-second", "streams", "", "from-to", "x ours", "compute", "broker", "generator"]]
+    ours = median([each.daemon for each in found[max(found)]])
     for n, runs in found.items():
+        costs = [each.daemon for each in runs]
         rest = [_us([getattr(each, part) for each in runs]) for part in ("compute", "broker", "generator")]
-        cells = spread([each.daemon for each in runs], 0, 1e6)
-        lines.append(["ecgmon serve", str(n), *cells, "1.00", *rest])
+        ratio = f"{median(costs) / ours:.2f}"
+        lines.append(["ecgmon serve", str(n), *spread(costs, 0, 1e6), ratio, *rest])
     if loops:
-        ours = _median([each.daemon for each in found[max(found)]])
         costs = [each.loop for each in loops]
         rest = [_us([getattr(each, part) for each in loops]) for part in ("broker", "generator")]
         lines.append([
             f"paho + {detector().name} + torch", str(loops[0].streams), *spread(costs, 0, 1e6),
-            f"{_median(costs) / ours:.1f}", "", *rest,
+            f"{median(costs) / ours:.1f}", "", *rest,
         ])  # fmt: skip
     return lines
 
 
-def _service(found: dict[int, list[LiveRun]]) -> list[list[str]]:
+def service_table(found: dict[int, list[LiveRun]]) -> list[list[str]]:
+    """What the streams get: latency, memory, and what was lost."""
     lines = [[
         "ms, p50 / p99", "beat", "alert", "alert heard", "alerts", "MB", "KB/stream", "lost", "shed",
         "late ms", "ready s",
@@ -125,47 +128,51 @@ def _bytes_per_stream(found: dict[int, list[LiveRun]], n: int) -> float | None:
     least = min(found)
     if n == least:
         return None
-    grown = _median([each.bytes_loaded for each in found[n]]) - _median(
+    grown = median([each.bytes_loaded for each in found[n]]) - median(
         [each.bytes_loaded for each in found[least]]
     )
     return grown / (n - least)
 
 
-def _notes(found: dict[int, list[LiveRun]], loops: list[LoopRun], first: tuple[float, float]) -> list[str]:
+def notes(found: dict[int, list[LiveRun]], loops: list[LoopRun], first: tuple[float, float]) -> list[str]:
+    """How to read the tables, and who could not keep up; ``first``: wall and CPU seconds of a first start."""
     bounds = {
         bound for runs in found.values() for each in runs for pair in each.beat.bounds for bound in pair
     }
     met = ", ".join(f"{bound:g}" for bound in sorted(bounds))
-    notes = [
+    said = [
         f"first start: {first[0]:.1f} s ({first[1]:.1f} s CPU), with what the cache lacked to be compiled.",
         f"beat, alert: from the daemon's histogram, even within its buckets ({met} s met here).",
+        "x ours: ours at the largest number of streams.",
         "alert heard: from when the deciding message was due to a subscriber; generator and broker included.",
     ]
     late = {n: max(each.late for each in runs) for n, runs in found.items()}
     slow = {n: seconds for n, seconds in late.items() if seconds > LATE}
     if slow:
-        said = ", ".join(f"{seconds * 1e3:.0f} ms at {n}" for n, seconds in slow.items())
-        notes.append(f"LAG: the generator was up to {said} streams late; 'alert heard' has that in it.")
+        named = ", ".join(f"{seconds * 1e3:.0f} ms at {n}" for n, seconds in slow.items())
+        said.append(f"LAG: the generator was up to {named} streams late; 'alert heard' has that in it.")
     waiting = {n: max(each.waiting for each in runs) for n, runs in found.items()}
     behind = {n: count for n, count in waiting.items() if count > n}
     if behind:
-        said = ", ".join(f"{count} at {n}" for n, count in behind.items())
-        notes.append(
-            f"LAG: more than a second of messages ({said} streams) waited for the broker at the end."
+        named = ", ".join(f"{count} at {n}" for n, count in behind.items())
+        said.append(
+            f"LAG: more than a second of messages ({named} streams) waited for the broker at the end."
         )
+    over = {n: (sum(each.lost + each.shed for each in runs), sum(each.messages for each in runs))
+            for n, runs in found.items()}  # fmt: skip
+    said += [
+        f"OVERLOAD: {gone} of {sent} messages at {n} streams were lost or shed; its figures are of what was left."
+        for n, (gone, sent) in over.items()
+        if gone
+    ]
     if loops:
         last = loops[-1]
-        notes.append(
+        said.append(
             f"straightforward loop: {sum(each.beats for each in loops)} beats restored, "
             f"{sum(each.failures for each in loops)} calls in which the detector raised an error, "
             f"{last.behind} messages behind at the end."
         )
-    return notes
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return said
 
 
 def _us(values: Sequence[float]) -> str:
@@ -176,4 +183,4 @@ def _ms(each: Sequence[Latency]) -> str:
     known = [latency for latency in each if latency.n]
     if not known:
         return "-"
-    return " / ".join(f"{_median([getattr(one, q) for one in known]) * 1e3:.0f}" for q in ("p50", "p99"))
+    return " / ".join(f"{median([getattr(one, q) for one in known]) * 1e3:.0f}" for q in ("p50", "p99"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -52,8 +53,7 @@ def spread(runs: Sequence[float], digits: int, factor: float = 1.0) -> list[str]
     known = sorted(run * factor for run in runs if run == run)  # noqa: PLR0124 - NaN differs from itself
     if not known:
         return ["-", "-"]
-    middle = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
-    return [f"{middle:.{digits}f}", f"{known[0]:.{digits}f}-{known[-1]:.{digits}f}"]
+    return [f"{median(known):.{digits}f}", f"{known[0]:.{digits}f}-{known[-1]:.{digits}f}"]
 
 
 def cost_table(unit: str, rows: Sequence[Row], ours: Row, digits: int = 3) -> list[list[str]]:

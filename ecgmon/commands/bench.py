@@ -125,7 +125,8 @@ def _scan(args: argparse.Namespace, folder: Path) -> Report:
 def _live(args: argparse.Namespace, folder: Path) -> Report:
     paths, settings = _records(args, folder, PLAYED, seconds=120.0)
     if args.profile:
-        return profile.run(paths, 20 if args.quick else 100, 20 if args.quick else 60, settings)
+        streams = max(_counts("20" if args.quick else args.streams))
+        return profile.run(paths, streams, 5 if args.quick else 20, settings)
     if args.plot is not None:
         if not can_draw():
             raise DependencyError(
