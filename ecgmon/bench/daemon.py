@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +83,7 @@ class Daemon:
     def _ready(self) -> bool:
         try:
             return bool(self._get("/readyz"))
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # not listening yet, or 503
             return False
 
     def _get(self, path: str) -> str:

@@ -161,7 +161,7 @@ def notes(found: dict[int, list[LiveRun]], loops: list[LoopRun], first: tuple[fl
     over = {n: (sum(each.lost + each.shed for each in runs), sum(each.messages for each in runs))
             for n, runs in found.items()}  # fmt: skip
     said += [
-        f"OVERLOAD: {gone} of {sent} messages at {n} streams were lost or shed; its figures are of what was left."
+        f"OVERLOAD: {gone} of {sent} messages at {n} streams were lost or shed; its figures are of the rest."
         for n, (gone, sent) in over.items()
         if gone
     ]

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -13,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from ecgmon.bench import live, material, profile, scorer, train
 from ecgmon.bench import scan as scan_part
@@ -24,7 +26,8 @@ from ecgmon.commands import scan
 from ecgmon.commands.numbers import number, whole
 from ecgmon.commands.output import can_draw
 from ecgmon.commands.recordings import CHUNK_SECONDS, folder_name, resolve
-from ecgmon.config import convert
+from ecgmon.commands.training_data import TrainSettings
+from ecgmon.config import convert, load
 from ecgmon.errors import DependencyError, UsageError
 from ecgmon.files import write_whole
 from ecgmon.model.devices import pick
@@ -71,9 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _live_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--streams", default="10,1000", metavar="N,N", help="default 10,1000")
-    parser.add_argument("--seconds", type=number, metavar="S", help="measured; default 15")
+    parser.add_argument("--seconds", type=number, metavar="S", help="measured; default 12")
     parser.add_argument(
-        "--warm-up", type=number, metavar="S", help="before, the first half for streams to come"
+        "--warm-up", type=number, metavar="S", help="before, default 10; in its first half the streams come"
     )
     parser.add_argument("--qos", type=int, choices=[0, 1], default=1, help="of samples; default 1")
     parser.add_argument(
@@ -92,10 +95,14 @@ def run(args: argparse.Namespace) -> int:
     if args.repeat is not None and not 1 <= args.repeat <= 1000:
         raise UsageError(f"--repeat {args.repeat}: must be from 1 to 1000")
     where = machine()
-    with tempfile.TemporaryDirectory(prefix="ecgmon-bench-") as folder:
-        report = {"scan": _scan, "live": _live, "scorer": _scorer, "train": _train}[args.part](
-            args, Path(folder)
-        )
+    part = {"scan": _scan, "live": _live, "scorer": _scorer, "train": _train}[args.part]
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, children with it
+    try:
+        with tempfile.TemporaryDirectory(prefix="ecgmon-bench-") as folder:
+            report = part(args, Path(folder))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _progress("")
     print(report.text(where))
     if args.json is not None:
         report.write(args.json, where)
@@ -136,8 +143,8 @@ def _live(args: argparse.Namespace, folder: Path) -> Report:
             raise UsageError(f"--plot {args.plot}: name a .png")
     given = {
         "streams": _counts("2,20" if args.quick and args.streams == "10,1000" else args.streams),
-        "seconds": args.seconds or (3.0 if args.quick else 15.0),
-        "warm_up": args.warm_up or (4.0 if args.quick else 12.0),
+        "seconds": args.seconds or (3.0 if args.quick else 12.0),
+        "warm_up": args.warm_up or (4.0 if args.quick else 10.0),
         "qos": args.qos,
         "repetitions": args.repeat or (1 if args.quick else 2),
         "peer_streams": (2 if args.quick else 10) if args.peer_streams is None else args.peer_streams,
@@ -162,28 +169,24 @@ def _counts(text: str) -> list[int]:
 def _scorer(args: argparse.Namespace, _: Path) -> Report:
     batches = scorer.BATCHES[:3] if args.quick else scorer.BATCHES
     clock = time.perf_counter if pick(args.device).type == "cuda" else time.process_time
-    beats = 200 if args.quick else 20_000
+    beats = 200 if args.quick else 10_000
     repeat = args.repeat or (1 if args.quick else 5)
     return scorer.run(args.device, batches, repeat, beats, {}, _progress, clock)
 
 
 def _train(args: argparse.Namespace, _: Path) -> Report:
-    config: dict[str, Any] = {}
-    if args.config is not None:
-        try:
-            config = yaml.safe_load(args.config.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise UsageError(f"--config {args.config}: cannot be read ({error})") from None
-    data = args.data or _default_data() or (Path(config["data"]) if "data" in config else None)
+    given = None if args.config is None else load(args.config, TrainSettings)
+    data = args.data or _default_data() or (Path(given.data) if given is not None else None)
     if data is None:
         raise UsageError("bench train needs recordings with annotations: name their folder with --data")
-    config |= {"data": str(data), "records": args.records or config.get("records", "DS1")}
+    settings = given or TrainSettings(data="", records="DS1")
+    settings = replace(settings, data=str(data), records=args.records or settings.records)
     notes = []
     if args.quick:
-        config["training"] = {**config.get("training", {}), "epochs": QUICK_EPOCHS}
+        settings = replace(settings, training=replace(settings.training, epochs=QUICK_EPOCHS))
         notes = [f"--quick: {QUICK_EPOCHS} epochs; no figure for a whole training"]
-    settings = {"data": folder_name(data), "records": config["records"], "quick": args.quick}
-    return train.run(config, args.repeat or 1, settings, _progress, notes)
+    said = {"data": folder_name(data), "records": settings.records, "epochs": settings.training.epochs}
+    return train.run(to_builtins(settings), args.repeat or 1, said, _progress, notes)
 
 
 def _records(
