@@ -18,7 +18,13 @@ from ecgmon.ecg.types import WINDOW, Beat
 from ecgmon.model import bundle
 from ecgmon.model.autoencoders import Architecture, ConvLstmSettings, ConvSettings, LstmSettings, build
 from ecgmon.model.baseline import Baseline
-from ecgmon.model.device_speed import from_device_memory, from_pinned_memory, on_cuda
+from ecgmon.model.device_speed import (
+    flops_per_beat,
+    from_device_memory,
+    from_pinned_memory,
+    limits,
+    on_cuda,
+)
 from ecgmon.model.devices import Device, pick
 from ecgmon.model.plain import PlainRestorer
 from ecgmon.model.restorer import Restorer
@@ -28,6 +34,9 @@ ARCHITECTURES: Final[dict[str, Architecture]] = {
     "conv": ConvSettings(), "lstm": LstmSettings(), "conv-lstm": ConvLstmSettings(),
 }  # fmt: skip
 BATCHES: Final = (1, 8, 32, 128, 512)
+BEAT_BYTES: Final = 3 * WINDOW * 4
+"""Window and reference in, restored beat out: what has to be moved, whatever lies between."""
+
 ROUND_TRIP: Final = 128
 """Beats in the batch whose time from host to host is measured."""
 
@@ -124,12 +133,18 @@ def _beats() -> list[Beat]:
 
 
 def _cuda(progress: Callable[[str], object]) -> dict[str, Any]:
-    """What only a CUDA device has: memory of its own, and a way there and back."""
-    found: dict[str, Any] = {"name": on_cuda()}
+    """What only a CUDA device has: memory of its own, a way there and back, and limits worth naming."""
+    progress("limits of the device")
+    flops, moved = limits(1.0)
+    found: dict[str, Any] = {"name": on_cuda(), "TFLOP/s of a matrix product": flops / 1e12,
+                             "GB/s of a copy": moved / 1e9}  # fmt: skip
     for name, architecture in ARCHITECTURES.items():
         model = build(architecture)
         progress(f"{name}: device memory, pinned memory, round trips")
-        found[f"{name}: beats/s from device memory"] = from_device_memory(model, 65_536, 2.0)
+        rate = from_device_memory(model, 65_536, 2.0)
+        found[f"{name}: beats/s from device memory"] = rate
+        found[f"{name}: share of the matrix product's FLOP/s"] = rate * flops_per_beat(model) / flops
+        found[f"{name}: share of the copy's bytes/s, beats in and out"] = rate * BEAT_BYTES / moved
         found[f"{name}: beats/s from pinned host memory"] = from_pinned_memory(model, 65_536, 2.0)
         found[f"{name}: p99 of {ROUND_TRIP} beats from host to host, us"] = _round_trip(
             Restorer(model, "cuda")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from ecgmon.ecg.types import WINDOW
 from ecgmon.model.autoencoders import Autoencoder
@@ -38,8 +39,28 @@ def from_pinned_memory(model: Autoencoder, batch: int, seconds: float) -> float:
     return _rate(once, batch, seconds)
 
 
-def _rate(once: Callable[[], object], batch: int, seconds: float) -> float:
-    """Beats/s over ``seconds`` s or more; the device is waited for at both ends and every 20 batches."""
+def flops_per_beat(model: Autoencoder) -> float:
+    """Multiplications and additions of convolutions and matrices; torch does not count those of an LSTM."""
+    x = torch.zeros(1, WINDOW, device=next(model.parameters()).device)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.eval()(x, x)
+    return float(counter.get_total_flops())
+
+
+def limits(seconds: float) -> tuple[float, float]:
+    """What the device can: FLOP/s in a large product of fp32 matrices, as torch's settings let it compute
+    them, and bytes/s moved by a copy within its memory, read and written."""
+    a = torch.randn(8192, 8192, device="cuda")
+    out = torch.empty_like(a)
+    flops = _rate(lambda: torch.mm(a, a, out=out), 2 * 8192**3, seconds)
+    big = torch.empty(2**28, device="cuda")
+    other = torch.empty_like(big)
+    moved = _rate(lambda: other.copy_(big), 2 * 4 * 2**28, seconds)
+    return flops, moved
+
+
+def _rate(once: Callable[[], object], units: int, seconds: float) -> float:
+    """Units/s, ``units`` a call, over ``seconds`` s or more; the device is waited for every 20 calls."""
     done = 0
     with torch.inference_mode():
         for _ in range(3):
@@ -50,5 +71,5 @@ def _rate(once: Callable[[], object], batch: int, seconds: float) -> float:
             for _ in range(20):
                 once()
             torch.cuda.synchronize()
-            done += 20 * batch
+            done += 20 * units
     return done / took
