@@ -124,14 +124,13 @@ def service_table(found: dict[int, list[LiveRun]]) -> list[list[str]]:
 
 
 def _bytes_per_stream(found: dict[int, list[LiveRun]], n: int) -> float | None:
-    """Memory for each stream beyond those of the smallest run; None for that one itself."""
+    """Memory for each stream: what a daemon grew by since it was ready, beyond that of the smallest run, in
+    which all is met that does not grow with the streams; None for that one itself."""
     least = min(found)
     if n == least:
         return None
-    grown = median([each.bytes_loaded for each in found[n]]) - median(
-        [each.bytes_loaded for each in found[least]]
-    )
-    return grown / (n - least)
+    grown = {m: median([each.bytes_loaded - each.bytes_ready for each in found[m]]) for m in (least, n)}
+    return (grown[n] - grown[least]) / (n - least)
 
 
 def notes(found: dict[int, list[LiveRun]], loops: list[LoopRun], first: tuple[float, float]) -> list[str]:
