@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ecgmon.errors import DependencyError, EcgmonError
 
-PATIENCE = 60.0
+PATIENCE: Final = 120.0
 """Seconds within which a process of ours answers, or something is wrong."""
 
 
