@@ -79,20 +79,21 @@ class Intervals:
             return True
         return False
 
-    def second(self, quality: Quality, known: Iterable[Silence]) -> list[float]:
-        """The verdict over a second, and the silences known with it. The ends of the intervals it brought."""
-        lost = quality.missing and not quality.extents
-        self._run = self._run + 1 if lost else 0
-        if lost:
+    def second(self, quality: Quality, slow: Iterable[Silence]) -> list[float]:
+        """The verdict over a second, and the slow silences known with it. The ends of the intervals it
+        brought."""
+        if quality.missing and not quality.extents:
+            self._run += 1
             self._gap = quality.second + 1.0 if self._run <= BRIDGE else -math.inf
-        ends = []
-        for silence in known:
-            if self._slow and silence.slow:
-                if silence.end == self._asked:
-                    self._asked = math.inf
-                self._append(silence.seconds, silence.end)
-                self.last = max(self.last, silence.end)
-                ends.append(silence.end)
+        else:
+            self._run = 0
+        ends: list[float] = []
+        for silence in slow if self._slow else ():
+            if silence.end == self._asked:
+                self._asked = math.inf
+            self._append(silence.seconds, silence.end)
+            self.last = max(self.last, silence.end)
+            ends.append(silence.end)
         if self._asked < quality.second + 1.0:
             self._asked = math.inf
             self.forget(self._behind)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event
@@ -32,15 +32,19 @@ class OddBeats:
         self._peaks: deque[float] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
         self._oddest: tuple[Beat, Score] | None = None
 
-    def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
+    def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
         changes = self._changes(self._rule.tick(beat.r))
         if score is None:
             self._rule.unknown()
             self._findings.beat(beat, score)
             return changes
+        events = self._rule.feed(beat.r, score.alarming)
+        if not (events or score.alarming):
+            self._findings.beat(beat, score)
+            return changes
         # Decided at the R-peak, known when the beat was ready. What ends does not contain this beat, which
         # may begin something worse.
-        decided = [event._replace(time=beat.ready) for event in self._rule.feed(beat.r, score.alarming)]
+        decided = [event._replace(time=beat.ready) for event in events]
         changes += self._changes(event for event in decided if event.state == "cleared")
         self._findings.beat(beat, score)
         if score.alarming:
@@ -50,10 +54,10 @@ class OddBeats:
                 self._note(beat, score)
         return changes + self._changes(event for event in decided if event.state == "raised")
 
-    def second(self, quality: Quality) -> Iterable[Change]:
+    def second(self, quality: Quality) -> Sequence[Change]:
         return self._changes(self._rule.tick(float(quality.second + 1)))
 
-    def end(self, t: float) -> Iterable[Change]:
+    def end(self, t: float) -> Sequence[Change]:
         if not self._rule.active:
             return []
         event = self._rule.tick(math.inf)[0]
@@ -67,7 +71,7 @@ class OddBeats:
             self._oddest = (beat, score)
 
     def _changes(self, events: Iterable[Event]) -> list[Change]:
-        return [self._change(event) for event in events]
+        return [self._change(event) for event in events] if events else []
 
     def _change(self, event: Event) -> Change:
         if event.state == "raised":
