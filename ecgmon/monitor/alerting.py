@@ -61,6 +61,8 @@ class StreamAlerts:
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
     """What was raised and is not cleared."""
     heart_rate: HeartRate = field(default_factory=HeartRate)
+    changes: int = 0
+    """How often one was raised or cleared."""
     watch: Watch = field(init=False)
     _next: AlertSettings = field(init=False)
 
@@ -132,6 +134,7 @@ class StreamAlerts:
         self._renew()
 
     def _alert(self, change: Change, epoch: float) -> Alert:
+        self.changes += 1
         before = self.standing.pop(change.kind, None)
         onset = epoch + change.onset if before is None else before.onset
         score = change.oddest[1] if change.oddest else None
