@@ -154,7 +154,7 @@ class Pipeline:
         look = self._listening.look(now, behind)
         if look is not None and not self._resuming:
             self._streams.look(look)
-        self._line.tick()
+        self._line.tick(now - behind)
         if self._keeper is not None:
             self._keeper.settle(self._streams.live)
 
