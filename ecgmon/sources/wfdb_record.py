@@ -29,9 +29,9 @@ from ecgmon.sources.wfdb_segment import (
     start_of_header,
 )
 
-_BLOCK_SAMPLES: Final = 2**21
-"""Samples of all leads together read at once: some tens of megabytes while they are converted. wfdb parses
-the header anew each time, which takes a millisecond."""
+_BLOCK_SAMPLES: Final = 2**19
+"""Samples of all leads together read at once: some megabytes while they are converted. wfdb parses the
+header anew each time, which takes a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
