@@ -40,7 +40,7 @@ class HeartRate:
         self._intervals.beat(beat, usable=beat.good)
 
     def second(self, quality: Quality, slow: Iterable[Silence]) -> None:
-        """Take the verdict over a second, and the silences known with it that are intervals of a slow heart."""
+        """Take the verdict over a second, and the intervals of a slow heart known with it."""
         self._intervals.second(quality, slow)
 
     def at(self, t: float) -> float | None:

@@ -260,4 +260,4 @@ def _end(chunk: Chunk) -> float:
 
 def _digest(chunk: Chunk) -> int:
     """Of its samples and its time."""
-    return zlib.crc32(np.ascontiguousarray(chunk.samples), zlib.crc32(_TIME.pack(chunk.t)))
+    return zlib.crc32(np.ascontiguousarray(chunk.samples).data, zlib.crc32(_TIME.pack(chunk.t)))

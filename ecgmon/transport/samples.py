@@ -83,42 +83,53 @@ def _blank(text: NDArray[np.uint8], at: int) -> int:
 def _read_list(text: NDArray[np.uint8], values: NDArray[np.float64], tens: NDArray[np.float64]) -> bool:
     if len(text) < 2 or text[0] != _BEGIN or text[-1] != _END:
         return False
-    end, at = len(text) - 1, 1
+    at = 1
     for i in range(len(values)):
-        at = _blank(text, at)
-        if text[at] == _NULL[0]:
-            if at + 4 > end or text[at + 1] != _NULL[1] or text[at + 2] != _NULL[2] or text[at + 3] != _NULL[3]:
-                return False
-            values[i] = np.nan
-            at += 4
-        else:
-            negative = text[at] == _MINUS
-            at += negative
-            first = at
-            whole, digits, behind = 0, 0, 0
-            while _ZERO <= text[at] <= _NINE:
-                whole = 10 * whole + (text[at] - _ZERO)
-                digits += 1
-                at += 1
-                if digits > _DIGITS:
-                    return False
-            if digits == 0 or (digits > 1 and text[first] == _ZERO):
-                return False
-            if text[at] == _POINT:
-                at += 1
-                while _ZERO <= text[at] <= _NINE:
-                    whole = 10 * whole + (text[at] - _ZERO)
-                    behind += 1
-                    at += 1
-                    if digits + behind > _DIGITS:
-                        return False
-                if behind == 0:
-                    return False
-            value = whole / tens[behind]
-            values[i] = -value if negative else value
+        at, values[i] = _read(text, _blank(text, at), tens)
+        if at < 0:
+            return False
         at = _blank(text, at)
         if i + 1 < len(values):
             if text[at] != _COMMA:
                 return False
             at += 1
-    return at == end
+    return at == len(text) - 1
+
+
+@compiled
+def _read(text: NDArray[np.uint8], at: int, tens: NDArray[np.float64]) -> tuple[int, float]:
+    """The plain number, or ``null``, that begins ``at``, and where it ends; -1 where there is none.
+
+    The bracket behind the last one ends every run of digits.
+    """
+    if text[at] == _NULL[0]:
+        for k in range(4):
+            if at + k >= len(text) or text[at + k] != _NULL[k]:
+                return -1, 0.0
+        return at + 4, np.nan
+    negative = text[at] == _MINUS
+    at += negative
+    whole, before, at = _digits(text, at, 0)
+    if before == 0 or (before > 1 and text[at - before] == _ZERO):
+        return -1, 0.0
+    behind = 0
+    if text[at] == _POINT:
+        whole, behind, at = _digits(text, at + 1, whole)
+        if behind == 0:
+            return -1, 0.0
+    if before + behind > _DIGITS:
+        return -1, 0.0
+    value = whole / tens[behind]
+    return at, -value if negative else value
+
+
+@compiled
+def _digits(text: NDArray[np.uint8], at: int, whole: int) -> tuple[int, int, int]:
+    """``whole`` with the digits from ``at`` on behind its own, how many they are, and where they end; of more
+    than a plain number's only so many."""
+    n = 0
+    while _ZERO <= text[at] <= _NINE and n <= _DIGITS:
+        whole = 10 * whole + (text[at] - _ZERO)
+        n += 1
+        at += 1
+    return whole, n, at

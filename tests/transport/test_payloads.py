@@ -95,7 +95,8 @@ def test_binary_rounds_other_samples_by_half_a_step_at_most(samples: Any) -> Non
     got = decode(encode_binary(chunk_of(samples)), stream="bed").samples
     largest = np.nanmax(np.abs(samples), initial=0.0)
     np.testing.assert_array_equal(np.isnan(got), np.isnan(samples))
-    assert np.nanmax(np.abs(got.astype(np.float64) - samples), initial=0.0) <= max(largest / 65_000, 1e-9)  # no step is finer than a picovolt
+    error = np.nanmax(np.abs(got.astype(np.float64) - samples), initial=0.0)
+    assert error <= max(largest / 65_000, 1e-9)  # no step is finer than a picovolt
 
 
 def test_the_binary_layout_is_the_documented_one() -> None:

@@ -67,8 +67,7 @@ class Intervals:
         if not usable:
             return False
         r, rr = beat.r, beat.rr
-        if r > self.last:
-            self.last = r
+        self.last = max(self.last, r)
         if not math.isfinite(rr):
             if self.beside_loss(r):
                 pass
