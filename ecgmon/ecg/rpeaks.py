@@ -1,6 +1,6 @@
 """R-peaks from the QRS envelope, as a stream.
 
-Every hump of the envelope (:class:`ecgmon.ecg.filters.Envelope`) that stands highest within 0.2 s is a
+Every hump of the envelope (:func:`ecgmon.ecg.filters.envelope`) that stands highest within 0.2 s is a
 candidate. Where Pan and Tompkins (1985) and Hamilton and Tompkins (1986) put a threshold between signal
 and noise level, a second rule against T waves and a third for the search-back, one sum of evidence decides
 here: the log-odds that the hump is a beat,
@@ -116,44 +116,64 @@ _ROOM: Final = 128  # candidates that wait: at least 0.2 s apart, for longer tha
 Peaks = NDArray[np.int64]
 
 
-class Detector:
-    """Finds R-peaks in an envelope; see the module's text."""
+def state() -> tuple[Signal, Signal, Signal, Signal]:
+    """Nothing seen: the state proper, recent beats [2, 8], pending candidates [128, 2] (place and height of
+    those that were rejected since the last beat), and the known shapes (:mod:`ecgmon.ecg.shapes`).
+    """
+    found = np.zeros(_SIZE), np.zeros((2, _RECENT)), np.zeros((_ROOM, 2)), shapes.state()
+    restart(0, found[0], found[3])
+    return found
 
-    def __init__(self) -> None:
-        self._state = np.zeros(_SIZE)
-        self._recent = np.zeros((2, _RECENT))
-        self._pending = np.zeros((_ROOM, 2))  # place and height of rejected candidates since the last beat
-        self._known = shapes.state()
-        self.restart(0)
 
-    def restart(self, at: int) -> None:
-        """Forget everything; the next sample has index ``at``."""
-        self._state[:] = 0.0
-        self._state[_K] = at
-        self._state[_START] = at
-        self._state[_LAST] = -1.0
-        self._known[:] = shapes.state()
-
-    def feed(self, envelope: Signal, signal: Signal, blocked: Flags) -> Peaks:
-        """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of
-        them are ``blocked`` (0 or 1).
-
-        Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the
-        sample that decided it.
-        """
-        out = np.empty((len(envelope) // SEPARATION + _ROOM, 2), dtype=np.int64)
-        _detect(envelope, signal, blocked, self._state, self._recent, self._pending, self._known, out)
-        return out[: int(self._state[_FOUND])]
-
-    def flush(self) -> Peaks:
-        """The stream ends here: decide what is still open. As :meth:`feed`."""
-        out = np.empty((_ROOM, 2), dtype=np.int64)
-        _finish(self._state, self._recent, self._pending, self._known, out)
-        return out[: int(self._state[_FOUND])]
+def restart(at: int, s: Signal, known: Signal) -> None:
+    """Forget everything; the next sample has index ``at``."""
+    s[:] = 0.0
+    s[_K] = at
+    s[_START] = at
+    s[_LAST] = -1.0
+    known[:] = shapes.state()
 
 
 @compiled
-def _detect(
+def detect(
+    e: Signal,
+    y: Signal,
+    blocked: Flags,
+    s: Signal,
+    recent: Signal,
+    pending: Signal,
+    known: Signal,
+) -> Peaks:
+    """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of them are
+    ``blocked`` (0 or 1).
+
+    Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the sample of
+    the envelope that decided it.
+    """
+    out = np.empty((len(e) // SEPARATION + _ROOM, 2), dtype=np.int64)
+    s[_FOUND] = 0.0
+    _follow(e, y, blocked, s, recent, pending, known, out)
+    return out[: int(s[_FOUND])]
+
+
+@compiled
+def finish(s: Signal, recent: Signal, pending: Signal, known: Signal) -> Peaks:
+    """The stream ends here: decide what is still open. As :func:`detect`."""
+    out = np.empty((_ROOM, 2), dtype=np.int64)
+    s[_FOUND] = 0.0
+    last = known[shapes.SIGNAL + ((int(s[_K]) - 1) & shapes.MASK)]
+    held, nothing = np.full(shapes.DELAY, last), np.zeros(shapes.DELAY)
+    _follow(nothing, held, np.zeros(shapes.DELAY, dtype=np.uint8), s, recent, pending, known, out)
+    now = s[_K] - shapes.DELAY
+    _candidate(now, s, recent, pending, known, out)
+    s[_RISING] = 0.0
+    if not s[_LEARNED]:
+        _learn(now, s, recent, pending, known, out)
+    return out[: int(s[_FOUND])]
+
+
+@compiled
+def _follow(
     e: Signal,
     y: Signal,
     blocked: Flags,
@@ -163,7 +183,6 @@ def _detect(
     known: Signal,
     out: Peaks,
 ) -> None:
-    s[_FOUND] = 0.0
     for i in range(len(e)):
         shapes.push(int(s[_K]), s[_K] == s[_START], e[i], y[i], blocked[i], known)
         k = s[_K] - shapes.DELAY  # the sample that is looked at
@@ -204,19 +223,6 @@ def _value(k: int, s: Signal, known: Signal) -> float:
             background = abs(mixed)
     _follow_background(background, known[shapes.BLOCKED + (k & shapes.MASK)] > 0.0, s)
     return value  # type: ignore[no-any-return]
-
-
-@compiled
-def _finish(s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
-    s[_FOUND] = 0.0
-    last = known[shapes.SIGNAL + ((int(s[_K]) - 1) & shapes.MASK)]
-    held, nothing = np.full(shapes.DELAY, last), np.zeros(shapes.DELAY)
-    _detect(nothing, held, np.zeros(shapes.DELAY, dtype=np.uint8), s, recent, pending, known, out)
-    now = s[_K] - shapes.DELAY
-    _candidate(now, s, recent, pending, known, out)
-    s[_RISING] = 0.0
-    if not s[_LEARNED]:
-        _learn(now, s, recent, pending, known, out)
 
 
 @compiled

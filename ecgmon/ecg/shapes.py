@@ -1,6 +1,6 @@
 """A patient's QRS complexes, known by their shape: a second measure of height, for noise.
 
-The envelope (:class:`ecgmon.ecg.filters.Envelope`) takes whatever lies in the QRS band for QRS. Once the
+The envelope (:func:`ecgmon.ecg.filters.envelope`) takes whatever lies in the QRS band for QRS. Once the
 complexes of a patient are known, a matched filter sees through noise that hides them from it (North 1943;
 Turin, IRE Trans. Information Theory 6:311, 1960):
 
