@@ -17,6 +17,7 @@ smooth hump for a QRS of either polarity and any phase, where squaring and integ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -54,29 +55,65 @@ def _gabor() -> tuple[Signal, Signal]:
 _EVEN, _ODD = _gabor()
 
 
+def _running_median(n: int) -> Callable[[Signal, int, Signal, Signal], None]:
+    """For one length: a loop of known length is quicker."""
+
+    @compiled
+    def run(x: Signal, seen: int, window: Signal, y: Signal) -> None:
+        """Medians ``y`` [m] of the last ``n`` values up to each of ``x`` [m], which ``seen`` others came before.
+
+        ``window`` [n + 3]: the last values, their median, how many are smaller and how many are no larger. Only
+        when one comes on another side than the oldest leaves, the median moves to its neighbour.
+        """
+        values, middle = window[:n], window[n]
+        smaller, not_larger = int(window[n + 1]), int(window[n + 2])
+        place = seen % n
+        for k in range(len(x)):
+            value, oldest = x[k], values[place]
+            values[place] = value
+            place = place + 1 if place + 1 < n else 0
+            smaller += int(value < middle) - int(oldest < middle)
+            not_larger += int(value <= middle) - int(oldest <= middle)
+            if smaller > n // 2:
+                middle, not_larger = -neighbour(values, middle, -1.0), smaller
+                smaller = 0
+                for i in range(n):
+                    smaller += values[i] < middle
+            elif not_larger <= n // 2:
+                middle, smaller = neighbour(values, middle, 1.0), not_larger
+                not_larger = 0
+                for i in range(n):
+                    not_larger += values[i] <= middle
+            y[k] = middle
+        window[n], window[n + 1], window[n + 2] = middle, smaller, not_larger
+
+    @compiled
+    def neighbour(values: Signal, of: float, side: float) -> float:
+        """The nearest of ``values`` that is larger (``side`` 1) or smaller (-1), times ``side``. ``n`` divides by
+        five: five searches side by side, since the processor would wait for a single one.
+        """
+        a = b = c = d = e = np.inf
+        than = side * of
+        for i in range(0, n, 5):
+            a = _nearer(side * values[i], a, than)
+            b = _nearer(side * values[i + 1], b, than)
+            c = _nearer(side * values[i + 2], c, than)
+            d = _nearer(side * values[i + 3], d, than)
+            e = _nearer(side * values[i + 4], e, than)
+        return min(a, b, c, d, e)
+
+    return run
+
+
 @compiled
-def _running_median(value: float, window: Signal, n: int, place: int) -> float:
-    """Replace the oldest of the first ``n`` of ``window``, at ``place``, by ``value``; the others are the
-    same values in order of size.
-    """
-    oldest = window[place]
-    window[place] = value
-    i = n
-    j = 2 * n - 1
-    while i < j:  # the oldest value's place
-        middle = (i + j) // 2
-        if window[middle] < oldest:
-            i = middle + 1
-        else:
-            j = middle
-    while i + 1 < 2 * n and window[i + 1] < value:
-        window[i] = window[i + 1]
-        i += 1
-    while i > n and window[i - 1] > value:
-        window[i] = window[i - 1]
-        i -= 1
-    window[i] = value
-    return window[n + n // 2]  # type: ignore[no-any-return]
+def _nearer(value: float, best: float, than: float) -> float:
+    """Two choices and no jump, which nobody could foresee."""
+    value = value if value > than else np.inf
+    return value if value < best else best
+
+
+_first_median = _running_median(FIRST_MEDIAN)
+_second_median = _running_median(SECOND_MEDIAN)
 
 
 @compiled
@@ -86,32 +123,54 @@ def subtract_baseline(
     """Window path: the next samples [n], mV, behind ``seen`` others, to those without baseline that they
     complete; ``BASELINE_DELAY`` samples late, fewer while the filter fills.
 
-    State: the medians' windows [2 * 25] and [2 * 75], [15] medians, [56] samples that wait.
+    State: the medians' windows [25 + 3] and [75 + 3], [15] medians, [56] samples that wait.
     """
     n = len(x)
     if n == 0:
         return np.empty(0)
     if seen == 0:
-        first[:] = x[0]
-        second[:] = x[0]
+        for window in (first, second):
+            window[:-2] = x[0]
+            window[-2], window[-1] = 0.0, len(window) - 3
         smooth[:] = x[0]
         recent[:] = x[0]
     middle = np.empty(n)
-    for k in range(n):
-        middle[k] = _running_median(x[k], first, FIRST_MEDIAN, (seen + k) % FIRST_MEDIAN)
-    for k in range(n):
-        middle[k] = _running_median(middle[k], second, SECOND_MEDIAN, (seen + k) % SECOND_MEDIAN)
+    _first_median(x, seen, first, middle)
+    _second_median(middle, seen, second, middle)
     y = np.empty(n)
-    place = seen % SMOOTHING
+    _smooth(middle, seen, smooth)
     for k in range(n):
-        smooth[place] = middle[k]
-        place = place + 1 if place + 1 < SMOOTHING else 0
-        total = 0.0
-        for j in range(SMOOTHING):
-            total += smooth[j]
-        y[k] = (recent[k] if k < BASELINE_DELAY else x[k - BASELINE_DELAY]) - total / SMOOTHING
+        y[k] = (recent[k] if k < BASELINE_DELAY else x[k - BASELINE_DELAY]) - middle[k]
     shift_in(recent, x)
     return y[max(0, BASELINE_DELAY - seen) :]
+
+
+@compiled
+def _smooth(x: Signal, seen: int, ring: Signal) -> None:
+    """Each of ``x`` [n] becomes the mean of the ``ring`` that it comes into.
+
+    The ring is added up from its first place on, and so in one pass through it each new value is a part of all
+    sums behind it, and each old one of all before it.
+    """
+    k = 0
+    place = seen % SMOOTHING
+    sums = np.empty(SMOOTHING)
+    while k < len(x):
+        count = min(SMOOTHING - place, len(x) - k)
+        total = 0.0
+        for j in range(place):
+            total += ring[j]
+        for i in range(count):
+            total += x[k + i]
+            sums[i] = total
+        for j in range(place + 1, SMOOTHING):
+            for i in range(min(j - place, count)):
+                sums[i] += ring[j]
+        for i in range(count):
+            ring[place + i] = x[k + i]
+            x[k + i] = sums[i] / SMOOTHING
+        k += count
+        place = 0
 
 
 @compiled

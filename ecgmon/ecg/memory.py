@@ -70,8 +70,8 @@ def _fresh() -> Memory:
     return Memory(
         np.zeros(10),
         blocking.state(),
-        np.zeros(2 * filters.FIRST_MEDIAN),
-        np.zeros(2 * filters.SECOND_MEDIAN),
+        np.zeros(filters.FIRST_MEDIAN + 3),
+        np.zeros(filters.SECOND_MEDIAN + 3),
         np.zeros(filters.SMOOTHING),
         np.zeros(filters.BASELINE_DELAY),
         np.zeros(2 * filters.ENVELOPE_DELAY),

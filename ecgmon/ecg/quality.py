@@ -200,7 +200,7 @@ def _take(w: Signal, wander: Signal, e: Signal, marks: Flags, s: Signal) -> None
 
 @compiled
 def _close_block(s: Signal, blocks: Any, envelope: Signal) -> None:
-    row = blocks[int(s[_COUNT]) % len(blocks)]
+    row = blocks[int(s[_COUNT]) % _HISTORY]
     row[_LOWEST], row[_HIGHEST], row[_FASTNESS] = s[_LOW], s[_HIGH], s[_FAST] / BLOCK
     row[_CLIPPED], row[_MISSING] = s[_CLIPS], s[_MISSED]
     row[_WLOW], row[_WHIGH] = s[_WANDER_LOW], s[_WANDER_HIGH]
@@ -214,23 +214,23 @@ def _close_block(s: Signal, blocks: Any, envelope: Signal) -> None:
 @compiled
 def _verdict(s: Signal, blocks: Any, ranges: Signal, of_ranges: Signal, risen: Signal) -> int:
     count = int(s[_COUNT])
-    known = min(count, len(blocks))
+    known = min(count, _HISTORY)
     low, high = np.inf, -np.inf
     fast, second_fast, clips = np.inf, np.inf, 0.0
     for j in range(known):
-        row = blocks[(count - 1 - j) % len(blocks)]
-        low = min(low, row[_LOWEST])
-        high = max(high, row[_HIGHEST])
+        i = (count - 1 - j) % _HISTORY
+        low = min(low, blocks[i, _LOWEST])
+        high = max(high, blocks[i, _HIGHEST])
         if j < BLOCKS:
-            clips += row[_CLIPPED]
-            second_fast = min(second_fast, max(fast, row[_FASTNESS]))
-            fast = min(fast, row[_FASTNESS])
+            clips += blocks[i, _CLIPPED]
+            second_fast = min(second_fast, max(fast, blocks[i, _FASTNESS]))
+            fast = min(fast, blocks[i, _FASTNESS])
     extent = high - low
     seconds = int(s[_SECONDS])
     usual, largest = (of_ranges[0], of_ranges[1]) if seconds > 0 else (extent, extent)
-    full = known == len(blocks)
+    full = known == _HISTORY
     verdict = 0
-    if blocks[(count - 1) % len(blocks), _MISSING] > 0.0:
+    if blocks[(count - 1) % _HISTORY, _MISSING] > 0.0:
         verdict |= MISSING
     if full and (extent < FLAT_RANGE or extent < FLAT_SHARE * largest):
         verdict |= FLAT
@@ -258,9 +258,12 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal, of_ranges: Signal, risen: S
 def _lately(blocks: Any) -> tuple[float, float, float]:
     """Over the last 2 s, all blocks: median of the envelope's medians, its peak, range of the baseline."""
     top, low, high = blocks[0, _TOP], blocks[0, _WLOW], blocks[0, _WHIGH]
-    for row in blocks[1:]:
-        top, low, high = max(top, row[_TOP]), min(low, row[_WLOW]), max(high, row[_WHIGH])
-    return median(blocks[:, _MIDDLE], len(blocks)), top, high - low
+    middles = np.empty(_HISTORY)
+    for i in range(_HISTORY):
+        middles[i] = blocks[i, _MIDDLE]
+        top = max(top, blocks[i, _TOP])
+        low, high = min(low, blocks[i, _WLOW]), max(high, blocks[i, _WHIGH])
+    return median(middles, _HISTORY), top, high - low
 
 
 @compiled
@@ -316,11 +319,11 @@ def _runs(blocks: Any, count: int, between: float, top: float, usual: float) -> 
     """
     if between <= RUN_BACKGROUND * usual or between >= BACKGROUND_RHYTHM * top:
         return False
-    n = len(blocks) - RUN_BLOCKS
+    n = _HISTORY - RUN_BLOCKS
     path = 0.0
     for j in range(n):
-        newer = blocks[(count - 1 - j) % len(blocks), _WMEAN]
-        path += abs(newer - blocks[(count - 1 - j - RUN_BLOCKS) % len(blocks), _WMEAN])
+        newer = blocks[(count - 1 - j) % _HISTORY, _WMEAN]
+        path += abs(newer - blocks[(count - 1 - j - RUN_BLOCKS) % _HISTORY, _WMEAN])
     speed = path * BLOCKS / (n * RUN_BLOCKS)
     return bool(speed > RUN_SPEED * usual)
 

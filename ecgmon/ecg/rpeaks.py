@@ -189,7 +189,14 @@ def _follow(
         s[_K] += 1.0
         if k < s[_START]:
             continue
-        value = _value(int(k), s, known)
+        at = int(k)
+        value = background = known[shapes.ENVELOPE + (at & shapes.MASK)]
+        s[_PART] = shapes.follow_noise(at, s[_SIGNAL], known)
+        if at % FS == 0:
+            shapes.learn_noise(known)
+        if s[_PART] > 0.0:
+            value, background = _matched(at, value, s, known)
+        _follow_background(background, known[shapes.BLOCKED + (at & shapes.MASK)] > 0.0, s)
         if value > s[_TOP]:
             s[_TOP] = value
             s[_TOP_AT] = k
@@ -201,28 +208,22 @@ def _follow(
             s[_RISING] = 0.0
         s[_PREVIOUS] = value
         if s[_LEARNED]:
-            _search_back(k - SEPARATION, k, s, recent, pending, known, out)
+            if _is_late(k - SEPARATION, s):
+                _search_back(k - SEPARATION, k, s, recent, pending, known, out)
         elif k - s[_START] >= LEARNING:
             _learn(k, s, recent, pending, known, out)
 
 
 @compiled
-def _value(k: int, s: Signal, known: Signal) -> float:
-    """How high sample ``k`` stands: the envelope, or in noise what of it the known shapes explain."""
-    envelope = known[shapes.ENVELOPE + (k & shapes.MASK)]
-    value = envelope
-    background = envelope
-    s[_PART] = shapes.follow_noise(k, s[_SIGNAL], known)
-    if s[_PART] > 0.0:
-        height = shapes.matched(k, known)
-        if np.isnan(height):
-            s[_PART] = 0.0
-        else:
-            mixed = (1.0 - s[_PART]) * envelope + s[_PART] * height
-            value = max(shapes.LEAST * envelope, mixed)
-            background = abs(mixed)
-    _follow_background(background, known[shapes.BLOCKED + (k & shapes.MASK)] > 0.0, s)
-    return value  # type: ignore[no-any-return]
+def _matched(k: int, envelope: float, s: Signal, known: Signal) -> tuple[float, float]:
+    """In noise: how high sample ``k`` stands, mostly by what of it the known shapes explain, and what it counts
+    for the background."""
+    height = shapes.matched(k, known)
+    if np.isnan(height):
+        s[_PART] = 0.0
+        return envelope, envelope
+    mixed = (1.0 - s[_PART]) * envelope + s[_PART] * height
+    return max(shapes.LEAST * envelope, mixed), abs(mixed)
 
 
 @compiled
@@ -232,12 +233,11 @@ def _follow_background(value: float, blocked: bool, s: Signal) -> None:
     s[_BLOCKED] = s[_BLOCKED] + 1.0 if blocked else 0.0
     if s[_BLOCKED] > LOST:
         s[_LAST] = -1.0
-    if s[_BACKGROUND] == 0.0:
-        s[_BACKGROUND] = value
-    elif value > s[_BACKGROUND]:
-        s[_BACKGROUND] *= BACKGROUND_STEP
-    elif not blocked and value > shapes.LEAST_HEIGHT:
-        s[_BACKGROUND] /= BACKGROUND_STEP
+    before = s[_BACKGROUND]
+    # both are made: which one it is nobody could foresee, and a wrong guess costs more
+    up, down = before * BACKGROUND_STEP, before / BACKGROUND_STEP
+    down = down if not blocked and value > shapes.LEAST_HEIGHT else before
+    s[_BACKGROUND] = value if before == 0.0 else up if value > before else down
 
 
 @compiled
@@ -288,14 +288,20 @@ def _log_odds(at: float, height: float, s: Signal) -> float:
 
 
 @compiled
+def _is_late(until: float, s: Signal) -> bool:
+    """Whether a beat is missing up to sample ``until`` that a candidate might be."""
+    if s[_PENDING] == 0.0 or s[_RR] <= 0.0 or s[_LAST] < 0.0:
+        return False
+    return (until - s[_LAST]) / s[_RR] - SEARCH_AFTER >= 0.0  # type: ignore[no-any-return]
+
+
+@compiled
 def _search_back(
     until: float, now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks
 ) -> None:
     """Beats missing up to sample ``until`` are looked for among the rejected candidates."""
-    while s[_PENDING] > 0.0 and s[_RR] > 0.0 and s[_LAST] >= 0.0:
+    while _is_late(until, s):
         late = (until - s[_LAST]) / s[_RR] - SEARCH_AFTER
-        if late < 0.0:
-            return
         top = max(SEARCH_LOWEST, SEARCH_FIRST - SEARCH_FALL * late)
         best = -1
         for i in range(int(s[_PENDING])):

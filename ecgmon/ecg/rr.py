@@ -63,33 +63,37 @@ def median(values: Signal, n: int) -> float:
     """Median of the first ``n`` of a few ``values``; NaN of none."""
     if n == 0:
         return np.nan
-    ordered = _ordered(values, n)
-    return float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2.0)
+    least = _ordered(values, n, n // 2 + 1, 1.0)
+    return float((least[(n - 1) // 2] + least[n // 2]) / 2.0)
 
 
 @compiled
 def quantile(values: Signal, n: int, q: float) -> float:
     """Quantile ``q``, 0..1, of the first ``n`` > 0 of a few ``values``, linear between neighbours."""
-    ordered = _ordered(values, n)
     at = q * (n - 1)
     low = int(at)
     high = min(low + 1, n - 1)
-    return float(ordered[low] + (at - low) * (ordered[high] - ordered[low]))
+    largest = _ordered(values, n, n - low, -1.0)
+    below, above = -largest[n - 1 - low], -largest[n - 1 - high]
+    return float(below + (at - low) * (above - below))
 
 
 @compiled
-def _ordered(values: Signal, n: int) -> Signal:
-    """The first ``n`` of ``values``, ascending.
+def _ordered(values: Signal, n: int, kept: int, sign: float) -> Signal:
+    """The ``kept`` > 0 smallest of the first ``n`` of ``values`` times ``sign``, ascending.
 
     By insertion: for so few it is as quick as numpy's, and compiles in a tenth of the time.
     """
-    ordered = np.empty(n)
+    ordered = np.empty(kept)
     for i in range(n):
-        j = i
-        while j > 0 and ordered[j - 1] > values[i]:
+        value = sign * values[i]
+        j = min(i, kept - 1)
+        if i >= kept and not value < ordered[j]:
+            continue
+        while j > 0 and ordered[j - 1] > value:
             ordered[j] = ordered[j - 1]
             j -= 1
-        ordered[j] = values[i]
+        ordered[j] = value
     return ordered
 
 
@@ -99,11 +103,16 @@ def irregularity(logs: Signal, beats: int) -> float:
     for nothing. ``beats`` were written to the ring so far."""
     least = np.nan
     size = len(logs)
+    line = np.empty(size)  # the ring in order, the newest last
+    place = beats % size
+    for i in range(size):
+        line[i] = logs[place]
+        place = place + 1 if place + 1 < size else 0
     changes = np.empty(COMPARED)
     for cycle in CYCLES:
         n = 0
-        for i in range(max(beats - COMPARED, cycle), beats):
-            change = abs(logs[i % size] - logs[(i - cycle) % size])
+        for i in range(size - min(COMPARED, beats - cycle), size):
+            change = abs(line[i] - line[i - cycle])
             if not np.isnan(change):
                 changes[n] = change
                 n += 1
