@@ -76,7 +76,7 @@ def extent(values: Signal) -> float:
     low = high = values[0]
     for value in values:
         low, high = min(low, value), max(high, value)
-    return high - low
+    return high - low  # type: ignore[no-any-return]
 
 
 @compiled

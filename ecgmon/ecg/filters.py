@@ -4,10 +4,10 @@ Both are centred filters run late: output sample ``k`` belongs to input sample `
 input sample ``k + delay`` is in. The first value is held before the beginning; behind the end who feeds holds
 the last.
 
-*Window path*: :func:`subtract_baseline` takes the wander out with two running medians, 200 ms and 600 ms, as de
-Chazal et al. (2004) do; the first removes QRS and P, the second T, what is left is the baseline. A running
-mean over 120 ms then smooths the medians' steps (our addition). Against a linear high-pass at 0.5 to 0.67
-Hz this needs half the delay and leaves no undershoot beside a large ectopic beat. With the resampler's
+*Window path*: :func:`subtract_baseline` takes the wander out with two running medians, 200 ms and 600 ms,
+as de Chazal et al. (2004) do; the first removes QRS and P, the second T, what is left is the baseline. A
+running mean over 120 ms then smooths the medians' steps (our addition). Against a linear high-pass at 0.5 to
+0.67 Hz this needs half the delay and leaves no undershoot beside a large ectopic beat. With the resampler's
 low-pass the path keeps about 0.5 to 41 Hz.
 
 *Detection path*: :func:`envelope` is the magnitude of a complex Gabor filter centred on the QRS band: one
@@ -60,10 +60,10 @@ def _running_median(n: int) -> Callable[[Signal, int, Signal, Signal], None]:
 
     @compiled
     def run(x: Signal, seen: int, window: Signal, y: Signal) -> None:
-        """Medians ``y`` [m] of the last ``n`` values up to each of ``x`` [m], which ``seen`` others came before.
+        """Medians ``y`` [m] of the last ``n`` values up to each of ``x`` [m], behind ``seen`` others.
 
-        ``window`` [n + 3]: the last values, their median, how many are smaller and how many are no larger. Only
-        when one comes on another side than the oldest leaves, the median moves to its neighbour.
+        ``window`` [n + 3]: the last values, their median, how many are smaller and how many are no larger.
+        Only when one comes on another side than the oldest leaves, the median moves to its neighbour.
         """
         values, middle = window[:n], window[n]
         smaller, not_larger = int(window[n + 1]), int(window[n + 2])
@@ -89,8 +89,9 @@ def _running_median(n: int) -> Callable[[Signal, int, Signal, Signal], None]:
 
     @compiled
     def neighbour(values: Signal, of: float, side: float) -> float:
-        """The nearest of ``values`` that is larger (``side`` 1) or smaller (-1), times ``side``. ``n`` divides by
-        five: five searches side by side, since the processor would wait for a single one.
+        """The nearest of ``values`` that is larger (``side`` 1) or smaller (-1), times ``side``.
+
+        ``n`` divides by five: five searches side by side, since the processor would wait for a single one.
         """
         a = b = c = d = e = np.inf
         than = side * of
@@ -109,7 +110,7 @@ def _running_median(n: int) -> Callable[[Signal, int, Signal, Signal], None]:
 def _nearer(value: float, best: float, than: float) -> float:
     """Two choices and no jump, which nobody could foresee."""
     value = value if value > than else np.inf
-    return value if value < best else best
+    return min(best, value)
 
 
 _first_median = _running_median(FIRST_MEDIAN)
@@ -149,8 +150,8 @@ def subtract_baseline(
 def _smooth(x: Signal, seen: int, ring: Signal) -> None:
     """Each of ``x`` [n] becomes the mean of the ``ring`` that it comes into.
 
-    The ring is added up from its first place on, and so in one pass through it each new value is a part of all
-    sums behind it, and each old one of all before it.
+    The ring is added up from its first place on, and so in one pass through it each new value is a part of
+    all sums behind it, and each old one of all before it.
     """
     k = 0
     place = seen % SMOOTHING

@@ -70,7 +70,9 @@ class Frontend:
         self._resampler = Resampler(fs)
         self._clipping = quality.Clipping(fs)
         self._terms = Terms(r_peaks is None, layout == "kachuee", self._resampler.delay)
-        self._given = np.array([round(float(r) * FS) for r in np.sort(r_peaks)] if r_peaks is not None else [], float)
+        self._given = np.array(
+            [round(float(r) * FS) for r in np.sort(r_peaks)] if r_peaks is not None else [], float
+        )
         self._floats, self._flags = memory.state()
         memory.restart(self._memory, 0, beside_gap=False)
         self._index = 0
@@ -86,7 +88,7 @@ class Frontend:
 
     @property
     def _memory(self) -> Memory:
-        return memory.parts(self._floats, self._flags)
+        return Memory(*memory.parts(self._floats, self._flags))
 
     def feed(self, x: Samples) -> Output:
         """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they

@@ -105,12 +105,17 @@ class Clipping:
 
 
 def state() -> tuple[Signal, NDArray[np.float64], Signal, Signal, Signal, Signal]:
-    """Nothing seen: the state proper, the last blocks [10, 10], the envelope of the block that is not full, the
-    ranges of the last minute's good seconds, their median and largest, and the level's state.
+    """Nothing seen: the state proper, the last blocks [10, 10], the envelope of the block that is not full,
+    the ranges of the last minute's good seconds, their median and largest, and the level's state.
     """
     return (
-        np.zeros(_SIZE), np.zeros((_HISTORY, 10)), np.zeros(BLOCK), np.zeros(_MINUTE), np.zeros(2), level.state()
-    )  # fmt: skip
+        np.zeros(_SIZE),
+        np.zeros((_HISTORY, 10)),
+        np.zeros(BLOCK),
+        np.zeros(_MINUTE),
+        np.zeros(2),
+        level.state(),
+    )
 
 
 def restart(at: int, beside_gap: bool, s: Signal) -> None:
@@ -122,17 +127,18 @@ def restart(at: int, beside_gap: bool, s: Signal) -> None:
 
 @compiled
 def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
+    low, high, last, length = s[0], s[1], s[2], s[3]
     for i in range(len(x)):
         value = np.float64(x[i])
         if not np.isfinite(value):
-            s[3] = 0.0
+            length = 0.0
             continue
-        s[0] = min(s[0], value)
-        s[1] = max(s[1], value)
-        s[3] = s[3] + 1.0 if value == s[2] else 1.0
-        s[2] = value
-        if s[3] >= run and s[1] > s[0] and (value in (s[0], s[1])):
+        low, high = min(low, value), max(high, value)
+        length = length + 1.0 if value == last else 1.0
+        last = value
+        if length >= run and high > low and (value in (low, high)):
             flags[i] = resample.CLIPPED
+    s[0], s[1], s[2], s[3] = low, high, last, length
 
 
 @compiled
@@ -140,8 +146,8 @@ def judge(
     w: Signal, wander: Signal, e: Signal, marks: Flags, at: int, s: Signal, blocks: Any, envelope: Signal,
     ranges: Signal, usual: Signal, risen: Signal,
 ) -> Flags:  # fmt: skip
-    """Aligned samples [n], the first of them number ``at``: window path, baseline taken out of it, QRS envelope,
-    marks.
+    """Aligned samples [n], the first of them number ``at``: window path, baseline taken out of it, QRS
+    envelope, marks.
 
     Returns the verdicts (bits) of the blocks of 0.2 s that these complete.
     """

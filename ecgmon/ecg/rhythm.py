@@ -112,7 +112,16 @@ def mean(values: Signal) -> float:
     n = len(values)
     total, at = 0.0, 0
     if n >= 8:
-        a, b, c, d, e, f, g, h = values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7]
+        a, b, c, d, e, f, g, h = (
+            values[0],
+            values[1],
+            values[2],
+            values[3],
+            values[4],
+            values[5],
+            values[6],
+            values[7],
+        )
         at = 8
         while at + 8 <= n:
             a, b, c, d = a + values[at], b + values[at + 1], c + values[at + 2], d + values[at + 3]

@@ -144,8 +144,8 @@ def detect(
     pending: Signal,
     known: Signal,
 ) -> Peaks:
-    """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of them are
-    ``blocked`` (0 or 1).
+    """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of them
+    are ``blocked`` (0 or 1).
 
     Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the sample of
     the envelope that decided it.
@@ -192,7 +192,7 @@ def _follow(
         at = int(k)
         value = background = known[shapes.ENVELOPE + (at & shapes.MASK)]
         s[_PART] = shapes.follow_noise(at, s[_SIGNAL], known)
-        if at % FS == 0:
+        if shapes.noise_is_due(at):
             shapes.learn_noise(known)
         if s[_PART] > 0.0:
             value, background = _matched(at, value, s, known)
@@ -216,8 +216,8 @@ def _follow(
 
 @compiled
 def _matched(k: int, envelope: float, s: Signal, known: Signal) -> tuple[float, float]:
-    """In noise: how high sample ``k`` stands, mostly by what of it the known shapes explain, and what it counts
-    for the background."""
+    """In noise: how high sample ``k`` stands, mostly by what of it the known shapes explain, and what it
+    counts for the background."""
     height = shapes.matched(k, known)
     if np.isnan(height):
         s[_PART] = 0.0

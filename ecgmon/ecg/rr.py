@@ -1,5 +1,6 @@
-"""The rhythm and the size of recent beats, what the next one is compared with: its figures. How they are kept up
-from beat to beat stands in :mod:`ecgmon.ecg.rhythm`."""
+"""Figures of the rhythm and the size of recent beats, what the next one is compared with. How they are kept
+up from beat to beat stands in :mod:`ecgmon.ecg.rhythm`.
+"""
 
 from __future__ import annotations
 

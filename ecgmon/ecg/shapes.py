@@ -138,8 +138,14 @@ def follow_noise(k: int, usual: float, x: Signal) -> float:
 
 
 @compiled
+def noise_is_due(k: int) -> bool:
+    """Whether :func:`learn_noise` is to follow sample ``k``: once a second."""
+    return k % FS == 0
+
+
+@compiled
 def learn_noise(x: Signal) -> None:
-    """The predictor and the whitened shapes, from the noise of the last seconds; to be called once a second."""
+    """The predictor and the whitened shapes, from the noise of the last seconds."""
     _predict(x)
     for shape in range(_FIRST, _SIZE, _WIDTH):
         _whiten(shape, x)

@@ -1,4 +1,4 @@
-"""The signal path behind the resampler, compiled: samples at 125 Hz in, rows of numbers of beats and seconds out.
+"""The signal path behind the resampler, compiled: samples at 125 Hz in, numbers of beats and seconds out.
 
     signal ─┬▶ window path ─▶ verdict of each 0.2 s, row of each second
             └▶ envelope ─▶ humps ─▶ R-peak, rhythm, size, window of each beat
@@ -84,8 +84,8 @@ def rows(beats: int, seconds: int) -> Rows:
 def advance(
     y: Signal, marks: Flags, now: float, given: Signal, terms: Terms, floats: Signal, flags: Flags, out: Rows
 ) -> tuple[int, int]:
-    """Take in samples [n], mV, and their marks; ``now`` is the stream time at which they are known, s, ``given``
-    the samples [m] of the given R-peaks.
+    """Take in samples [n], mV, and their marks; ``now`` is the stream time at which they are known, s,
+    ``given`` the samples [m] of the given R-peaks.
 
     Returns how many beats and seconds were written to ``out``. Beats that find no room wait.
     """
@@ -103,8 +103,8 @@ def advance(
 def finish(
     y: Signal, marks: Flags, now: float, given: Signal, terms: Terms, floats: Signal, flags: Flags, out: Rows
 ) -> tuple[int, int]:
-    """As :func:`advance`, with the last samples before a gap or the end, ``PIECE`` at most: everything that is
-    still open."""
+    """As :func:`advance`, with the last samples before a gap or the end, ``PIECE`` at most: everything that
+    is still open."""
     m = parts(floats, flags)
     p = m.places
     _take(y, marks, terms.detects, m)
@@ -190,8 +190,8 @@ def _wait(peaks: NDArray[np.int64], m: Memory) -> None:
 
 @compiled
 def _judge(n: int, m: Memory, out: Rows) -> int:
-    """Verdicts of the blocks that the window path has completed; seconds are written to ``out`` from row ``n``
-    on. Returns the next row."""
+    """Verdicts of the blocks that the window path has completed; seconds are written to ``out`` from row
+    ``n`` on. Returns the next row."""
     first, end = int(m.places[JUDGED]), int(m.places[WINDOW_END])
     w = read(m.window, first, end)
     wander = read(m.signal, first, end)
@@ -243,8 +243,8 @@ def _measure(first: int, row: Signal, m: Memory) -> None:
 
 @compiled
 def _complete(n: int, now: float, given: Signal, terms: Terms, m: Memory, out: Rows, finish: bool) -> int:
-    """Every beat, in order, whose window, decision and quality are known, from row ``n`` of ``out`` on. Returns
-    the next row."""
+    """Every beat, in order, whose window, decision and quality are known, from row ``n`` of ``out`` on.
+    Returns the next row."""
     p = m.places
     end = int(p[WINDOW_END])
     humps, known = (m.humps[:, 0], int(p[WAITING])) if terms.detects else (given, len(given))
@@ -266,7 +266,8 @@ def _complete(n: int, now: float, given: Signal, terms: Terms, m: Memory, out: R
     if not terms.detects:
         p[TAKEN] = taken
     elif taken > first:
-        m.humps[: known - taken] = m.humps[taken:known].copy()
+        for i in range(known - taken):
+            m.humps[i, 0], m.humps[i, 1] = m.humps[taken + i, 0], m.humps[taken + i, 1]
         p[WAITING] = known - taken
     return n
 
@@ -286,7 +287,7 @@ def _beat(hump: int, kachuee: bool, m: Memory, row: Signal, window: Samples) -> 
     r = start + place
     at = round(r)
     since = max(int(p[LAST]), begin)
-    if at - since > LONGEST_RR or longest_run(m.marks, since, at, MISSING) >= LOST_RUN:
+    if at - since > LONGEST_RR or longest_run(m.marks, since, at, int(MISSING)) >= LOST_RUN:
         rhythm.restart(m.rhythm)
     p[LAST] = at
     good = begin <= at - before and at + after < end and not _closed(at - before, at + after, m)

@@ -42,11 +42,11 @@ ENVELOPE_ROOM: Final = PIECE + filters.BASELINE_DELAY + BLOCK
 def write(ring: Any, at: int, values: Any) -> None:
     """Samples ``at`` and on, [n], no more than the ring holds."""
     place = at % len(ring)
-    for i in range(len(values)):
-        ring[place] = values[i]
-        place += 1
-        if place == len(ring):
-            place = 0
+    straight = min(len(values), len(ring) - place)
+    for i in range(straight):
+        ring[place + i] = values[i]
+    for i in range(straight, len(values)):
+        ring[i - straight] = values[i]
 
 
 @compiled
@@ -54,11 +54,11 @@ def read(ring: Any, first: int, end: int) -> Any:
     """Copy of the samples ``first`` to ``end``."""
     values = np.empty(end - first, ring.dtype)
     place = first % len(ring)
-    for i in range(len(values)):
-        values[i] = ring[place]
-        place += 1
-        if place == len(ring):
-            place = 0
+    straight = min(len(values), len(ring) - place)
+    for i in range(straight):
+        values[i] = ring[place + i]
+    for i in range(straight, len(values)):
+        values[i] = ring[i - straight]
     return values
 
 
