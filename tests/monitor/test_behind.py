@@ -20,12 +20,12 @@ class Batches(Observer):
 
 
 def sizes(chunks: list[Chunk], scorer: Scorer, behind: float) -> list[int]:
-    """Of batches, when each chunk is worked off ``behind`` s after it came, 20 of them a second."""
+    """Of batches, when each chunk is worked off ``behind`` s after it came, 16 of them a second."""
     batches, now = Batches(), [0.0]
     pipeline = Pipeline(scorer, PipelineSettings(), [MemorySink()], [batches], lambda: now[0])
     for i, chunk in enumerate(chunks):
-        now[0] = 0.05 * i + behind
-        pipeline.feed(replace(chunk, received=0.05 * i))
+        now[0] = i / 16 + behind
+        pipeline.feed(replace(chunk, received=i / 16))
     return batches.sizes
 
 
@@ -34,4 +34,4 @@ def test_batches_are_as_large_behind_as_in_time(
 ) -> None:
     chunks = ward(seconds=60.0, seed=3)
     assert max(sizes(chunks, new_scorer(), 0.0)) > 2
-    assert sizes(chunks, new_scorer(), 30.0) == sizes(chunks, new_scorer(), 0.0)
+    assert sizes(chunks, new_scorer(), 32.0) == sizes(chunks, new_scorer(), 0.0)
