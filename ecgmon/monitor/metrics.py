@@ -37,7 +37,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 LATENCY: Final = (
     0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
-"""Seconds; closest where the targets lie, half of the alerts within 80 ms and 99 % within 300; the last bound is where a monitor is of no use any more."""
+"""Seconds; closest where the targets lie, half of the alerts within 80 ms and 99 % within 300; the last bound
+is where a monitor is of no use any more."""
 
 BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SCORES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
