@@ -40,7 +40,7 @@ from ecgmon.transport.limits import (
     check_head,
     checked_names,
 )
-from ecgmon.transport.samples import MISSING, from_numbers, from_steps, read_list
+from ecgmon.transport.samples import MISSING, from_numbers, from_steps
 
 Form = Literal["json", "msgpack", "binary"]
 T = TypeVar("T")
@@ -239,10 +239,7 @@ def _decode_map(
     raw = [bytes(value) for value in envelope.leads.values()]
     counts = [_count(value) for value in raw]
     check_counts(len(names), counts, limits)
-    values = np.empty((len(names), counts[0]))
-    for row, value in zip(values, raw, strict=True):
-        if not read_list(value, row):  # MessagePack, or no plain JSON
-            row[:] = _guarded(lead, value, "samples")
+    values = np.array([_guarded(lead, value, "samples") for value in raw], dtype=np.float64)
     samples, largest = from_numbers(values, scale)
     check_amplitude(largest)
     return envelope.fs, names, samples, envelope.t, envelope.seq
