@@ -170,6 +170,8 @@ def _block(
     values = columns([["", *line] for line in lines])
     room = WIDTH - max(len(line) for line in values.splitlines())
     cut = [name if len(name) <= room else _cut(name, room) for name in names]
+    if len(set(cut)) < len(set(names)):
+        cut = list(names)  # rather a wide line than two rows of one name
     return columns([[name, *line] for name, line in zip(["variant", *cut], lines, strict=True)])
 
 
