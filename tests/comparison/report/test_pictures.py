@@ -81,9 +81,16 @@ def test_matrices_and_distributions_say_their_shares(report: Report) -> None:
     assert "5 normal windows with a root mean square error of" in alts["methods-restored-conv1d"]
 
 
-@pytest.mark.parametrize(("texts", "columns"), [
-    ([], 1), (["a", "b"], 2), (["x" * 20] * 12, 4), (["x" * 40, *"abcdefghijklmnop"], 2), (["x" * 200, "y"], 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("texts", "columns"),
+    [
+        ([], 1),
+        (["a", "b"], 2),
+        (["x" * 20] * 12, 4),
+        (["x" * 40, *"abcdefghijklmnop"], 2),
+        (["x" * 200, "y"], 1),
+    ],
+)
 def test_a_legend_has_columns_that_the_longest_of_them_leaves_room_for(
     texts: list[str], columns: int
 ) -> None:
