@@ -24,7 +24,12 @@ SKEWED: Final = 12.0
 """From such a ratio of the highest drawn score to the median on, the axis is logarithmic."""
 
 CUTS: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3)))
-"""Dashes of the thresholds, by their order in the experiment; more than these begin anew."""
+"""Dashes of the thresholds, by their order in the experiment; more than these begin anew, so that several are
+numbered as well."""
+
+TOP: Final = 0.99
+STEP: Final = 0.085
+"""Of a panel's height: where the first number stands, and how much lower the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,9 @@ def distributions_picture(name: str, found: Sequence[Row]) -> Picture | None:
                 axes.stairs(share, edges, fill=filled, color=colour(role), alpha=0.5 if filled else 1.0)
                 axes.stairs(share, edges, color=colour(role), linewidth=1.0)
         for threshold, at in panel.thresholds.items():
-            dash = CUTS[names.index(threshold) % len(CUTS)]
+            i = names.index(threshold)
             for value in _cuts(at):
-                axes.axvline(min(max(value, low), high), color=colour("ink"), linewidth=1.0, linestyle=dash)
+                _cut(axes, min(max(value, low), high), i, numbered=len(names) > 1)
         if logarithmic:
             axes.set_xscale("log")
         axes.set(yticks=[], xlim=(low, high))
@@ -64,9 +69,9 @@ def distributions_picture(name: str, found: Sequence[Row]) -> Picture | None:
         *(
             (
                 Line2D([], [], color=colour("ink"), linestyle=CUTS[i % len(CUTS)], linewidth=1.0),
-                plain(f"at {text}"),
+                plain(f"{i + 1}: {text}" if len(names) > 1 else f"at {text}"),
             )
-            for i, text in enumerate(names[: len(CUTS)])
+            for i, text in enumerate(names)
         ),
     ]
     said = "; ".join(_said(panel) for panel in panels[:MOST])
@@ -81,6 +86,17 @@ def distributions_picture(name: str, found: Sequence[Row]) -> Picture | None:
             "the heaps overlap, the better; the outermost bars gather what lies beyond."
         ),
     )  # fmt: skip
+
+
+def _cut(axes: Axes, value: float, i: int, *, numbered: bool) -> None:
+    """The line of threshold ``i``."""
+    axes.axvline(value, color=colour("ink"), linewidth=1.0, linestyle=CUTS[i % len(CUTS)])
+    if numbered:
+        axes.text(
+            value, TOP - STEP * i, str(i + 1), transform=axes.get_xaxis_transform(), fontsize=6.5,
+            color=colour("ink"), ha="center", va="top",
+            bbox={"facecolor": colour("paper"), "edgecolor": "none", "pad": 0.6},
+        )  # fmt: skip
 
 
 def _panels(found: Sequence[Row]) -> list[_Shown]:

@@ -40,7 +40,7 @@ def auroc_picture(name: str, reads: Sequence[Row]) -> Picture | None:
         name, reads, labels(reads, threshold=False), RANKS, "AUROC",
         "Area under the ROC curve by row of the table, as mean and standard deviation over the fits: all "
         "abnormal windows against the normal ones (filled circle), and the classes V and S alone. 0.5 is "
-        "chance; whiskers that overlap mean that the order could be another with other patients.",
+        "chance; whiskers that overlap mean that the order could be another with another training.",
     )  # fmt: skip
 
 

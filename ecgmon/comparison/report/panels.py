@@ -83,7 +83,8 @@ def grid(
     some = panels[:MOST]
     across = min(ACROSS, len(some)) if stretch else ACROSS
     down = -(-len(some) // across)
-    lines = 1 + (sum(len(text) + 5 for _, text in legend) > _LEGEND_WIDTH) if legend else 0
+    columns = legend_columns([text for _, text in legend])
+    lines = -(-len(legend) // columns)
     foot = 0.34 + 0.22 * bool(x) + 0.2 * lines + 0.06 * bool(legend)
     top = 0.36
     size = (WIDTH, down * height + (down - 1) * _BETWEEN + foot + top)
@@ -107,12 +108,21 @@ def grid(
         if legend:
             figure.legend(
                 [handle for handle, _ in legend], [label for _, label in legend], loc="lower center",
-                bbox_to_anchor=(middle, 0.0), ncols=-(-len(legend) // lines), borderaxespad=0.25, borderpad=0,
+                bbox_to_anchor=(middle, 0.0), ncols=columns, borderaxespad=0.25, borderpad=0,
             )  # fmt: skip
 
     return draw(
         name, size, (left, foot, _RIGHT, top), fill, alt=alt, caption=caption + left_out(len(panels), MOST)
     )
+
+
+def legend_columns(texts: Sequence[str]) -> int:
+    """Of a legend: all in one line where they have room, else as many as the longest leaves room for."""
+    widths = [len(text) + 5 for text in texts]
+    if sum(widths) <= _LEGEND_WIDTH:
+        return max(len(widths), 1)
+    most = max(1, _LEGEND_WIDTH // max(widths))
+    return -(-len(widths) // -(-len(widths) // most))
 
 
 def left_out(n: int, most: int, where: str = "in the table only") -> str:

@@ -10,7 +10,7 @@ from ecgmon.comparison.report.confusion import confusion_picture
 from ecgmon.comparison.report.figures import read_rows, rows
 from ecgmon.comparison.report.material import Experiment, Variant
 from ecgmon.comparison.report.page import Report
-from ecgmon.comparison.report.panels import MOST
+from ecgmon.comparison.report.panels import MOST, legend_columns
 from ecgmon.comparison.report.restored import restorers
 from ecgmon.comparison.report.roc import RATES, band, roc_picture
 from ecgmon.comparison.report.sampled import scores_of
@@ -79,6 +79,22 @@ def test_matrices_and_distributions_say_their_shares(report: Report) -> None:
     assert "conformal 2.7" in alts["thresholds-distributions"]
     assert "conv1d 0.602 to 0.091 at epoch 8" in alts["methods-losses"]
     assert "5 normal windows with a root mean square error of" in alts["methods-restored-conv1d"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "columns"),
+    [
+        ([], 1),
+        (["a", "b"], 2),
+        (["x" * 20] * 12, 4),
+        (["x" * 40, *"abcdefghijklmnop"], 2),
+        (["x" * 200, "y"], 1),
+    ],
+)
+def test_a_legend_has_columns_that_the_longest_of_them_leaves_room_for(
+    texts: list[str], columns: int
+) -> None:
+    assert legend_columns(texts) == columns
 
 
 def test_augmentations_are_told_by_the_settings_of_method_and_reading() -> None:
