@@ -117,7 +117,10 @@ class Frontend:
         end, begin = int(self._floats[memory.SIGNAL_END]), self._resampler.samples_out
         if begin > end:
             self._mark_missing(max(end // BLOCK, (begin // FS - verdicts) * BLOCKS), begin // BLOCK, out)
-        memory.restart(self._memory, begin, beside_gap=begin > end)
+        parts = self._memory
+        memory.restart(parts, begin, beside_gap=begin > end)
+        if begin > end and begin % BLOCK:  # until samples come: nothing else is known of that block
+            parts.verdicts[begin // BLOCK % len(parts.verdicts)] = quality.MISSING
         return out
 
     def flush(self) -> Output:

@@ -13,16 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba.core import cgutils as untyped_cgutils
 from numba.core import types
+from numba.core.registry import cpu_target as untyped_cpu_target
 from numba.extending import intrinsic as untyped_intrinsic
 
 cgutils: Any = untyped_cgutils
+cpu_target: Any = untyped_cpu_target
 intrinsic: Any = untyped_intrinsic
 
-WIDE: Final = bool(binding.get_host_cpu_features().get("avx512f", False))
-"""The processor has 32 registers of 16 numbers; otherwise it is taken to have 16 of 8."""
+WIDE: Final = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+"""The processor that numba compiles for, by which it tells cached code apart, has 32 registers of 16 numbers;
+otherwise it is taken to have 16 of 8."""
 LANES: Final = 16 if WIDE else 8
 """Numbers in a vector."""
 PANEL: Final = 2 * LANES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 import wfdb
 
+from ecgmon.ecg import memory
 from ecgmon.ecg.frontend import Frontend, Output
+from ecgmon.ecg.memory import Memory
 from ecgmon.ecg.quality import CLIPPED, FLAT, MISSING, NOISY
 from ecgmon.ecg.types import Beat, Quality, Samples
+from ecgmon.monitor.statefile import VERSION
 from tests.ecg import plain
 
 Heart = Callable[..., Any]
@@ -66,3 +70,23 @@ def test_a_recording_gives_the_beats_and_seconds_of_the_plain_path(data: Path, r
     beats, seconds = in_chunks(x, 360.0, 7777, kachuee=False)
     assert len(beats) > 250
     assert (beats, seconds) == plain.run(x, 360.0)
+
+
+def test_nothing_of_long_ago_is_told_of_a_block_that_a_gap_ends_in(heart: Heart) -> None:
+    x, _ = heart(125.0, 60.0)
+    x[30 * 125 : 40 * 125] = 5.0
+    for seconds in (15.7, 17.34, 21.1, 25.9):
+        frontend = Frontend(125.0)
+        frontend.feed(x[: 40 * 125])
+        frontend.gap(seconds)
+        (last,) = frontend.flush().quality
+        assert last.missing
+        assert (last.flat, last.clipped, last.noisy) == (False, False, False)
+
+
+def test_a_state_of_another_form_has_another_version() -> None:
+    form = [(name, np.size(part)) for name, part in zip(Memory._fields, memory._FRESH, strict=True)]
+    hashed = hashlib.sha256(repr(form).encode()).hexdigest()[:12]
+    assert (VERSION, hashed) == (2, "479a3e414ad5"), (
+        "raise statefile.VERSION: saved streams are read by place"
+    )
