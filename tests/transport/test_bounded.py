@@ -94,9 +94,7 @@ class Flood:
 
 
 def slowly(_client: object, _data: object, _message: MQTTMessage) -> None:
-    until = time.perf_counter() + 1e-4
-    while time.perf_counter() < until:
-        pass
+    time.sleep(2e-4)  # in which the flood fills the socket
 
 
 def test_there_is_writing_while_a_broker_sends_without_end(listening: socket.socket) -> None:
@@ -113,7 +111,7 @@ def test_there_is_writing_while_a_broker_sends_without_end(listening: socket.soc
     flood.over.set()
     peer.close()
     assert DISCONNECT in flood.kinds
-    assert longest < 5.0
+    assert longest < 1.0
 
 
 def _short(size: int) -> bytes:
