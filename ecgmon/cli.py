@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "scan": "score recordings into WFDB annotations and JSON lines",
     "replay": "play a recording to a broker as devices would",
     "compare": "train and measure many methods alike, in tables and pictures",
+    "bench": "measure what it costs, beside what others cost",
     "windows": "write recordings' beats as a CSV of windows with labels",
     "info": "say what is in a model bundle",
     "download": "fetch a database from PhysioNet",

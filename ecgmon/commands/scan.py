@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -129,22 +128,23 @@ def _named(names: Sequence[str]) -> list[Path]:
 def _scan(path: Path, scorer: Scorer, out: Path, lead: str, *, compare: bool) -> Line:
     watch = Stopwatch()
     result = run_record(path, scorer, lead=lead)
-    record = Record(path)
     comment = _comment(scorer.model_ref, result.lead)
     write_annotations(
-        out / f"{path.name}.{ANNOTATOR}", result.beats, result.scores, fs=record.fs, comment=comment
+        out / f"{path.name}.{ANNOTATOR}", result.beats, result.scores, fs=result.fs, comment=comment
     )
-    pairs = zip(result.beats, result.scores, strict=True)
-    write_whole(out / f"{path.name}.beats.jsonl", _lines(msgspec.json.encode(_row(*pair)) for pair in pairs))
-    write_whole(out / f"{path.name}.alerts.jsonl", _lines(encode_alert(alert) for alert in result.alerts))
+    write_whole(out / f"{path.name}.beats.jsonl", beat_lines(result.beats, result.scores))
+    write_whole(
+        out / f"{path.name}.alerts.jsonl", b"".join(encode_alert(alert) + b"\n" for alert in result.alerts)
+    )
     took = watch.took()
-    return Line(path.name, result, took, _xqrs(record, result.lead) if compare else None)
+    return Line(path.name, result, took, _xqrs(path, result.lead) if compare else None)
 
 
-def _xqrs(record: Record, lead: str) -> Took:
+def _xqrs(path: Path, lead: str) -> Took:
     """How long XQRS takes for the same lead, its samples already in memory."""
     from wfdb import processing  # noqa: PLC0415 - heavy, and only needed on request
 
+    record = Record(path)
     samples = np.concatenate([block[record.leads.index(lead)] for block in record.blocks()])
     signal = np.nan_to_num(samples.astype(np.float64))
     watch = Stopwatch()
@@ -156,22 +156,32 @@ def _comment(model: ModelRef, lead: str) -> str:
     return f"ecgmon {__version__}, model {model.name} {model.hash[:12]}, lead {lead}; Q: odd, ?: not scored"
 
 
-def _row(beat: Beat, score: Score | None) -> dict[str, Any]:
+class _Row(msgspec.Struct, gc=False):
     """One beat as a line of JSON; times in s from the record's first sample, null where unknown."""
-    return {
-        "index": beat.index, "t": round(beat.r, 4), "rr": _known(beat.rr), "good": beat.good,
-        "score": None if score is None else score.score, "p_value": None if score is None else score.p_value,
-        "odd": None if score is None else score.odd, "alarming": None if score is None else score.alarming,
-        "parts": None if score is None else score.parts,
-    }  # fmt: skip
+
+    index: int
+    t: float
+    rr: float | None
+    good: bool
+    score: float | None = None
+    p_value: float | None = None
+    odd: bool | None = None
+    alarming: bool | None = None
+    parts: dict[str, float] | None = None
 
 
-def _known(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None
-
-
-def _lines(rows: Any) -> bytes:
-    return b"".join(row + b"\n" for row in rows)
+def beat_lines(beats: Sequence[Beat], scores: Sequence[Score | None]) -> bytes:
+    """The beats as JSON lines; ``scores`` [beats] holds None where one was not scored."""
+    rows = []
+    for beat, score in zip(beats, scores, strict=True):
+        row = _Row(
+            beat.index, round(beat.r, 4), round(beat.rr, 4) if math.isfinite(beat.rr) else None, beat.good
+        )
+        if score is not None:
+            row.score, row.p_value, row.parts = score.score, score.p_value, score.parts
+            row.odd, row.alarming = score.odd, score.alarming
+        rows.append(row)
+    return msgspec.json.Encoder().encode_lines(rows)
 
 
 def _table(lines: Sequence[Line]) -> str:

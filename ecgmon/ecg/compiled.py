@@ -28,7 +28,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     Sums in a fixed order are what makes results the same to the bit, whatever pieces the signal comes in.
     Where neither the package's folder nor the user's cache can be written (a container, a system service),
-    each process compiles anew, which takes some seconds.
+    each process compiles anew, which takes most of a minute.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
     before = _config.CACHE_DIR

@@ -118,6 +118,8 @@ class EpisodeRule:
 
     def tick(self, t: float) -> list[Event]:
         """Time goes on to ``t`` (s) without a beat: clears an episode whose ``clear_seconds`` ran out."""
+        if not self._state[_ACTIVE]:  # nothing that could: spared the call
+            return []
         return [self._event(_CLEARED)] if _expire(self._state, self._ring, self._rule, t) else []
 
     def unknown(self) -> None:

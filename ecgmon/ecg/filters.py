@@ -1,23 +1,24 @@
 """The two filtered views of a 125 Hz signal: one to look at, one to find the QRS in.
 
 Both are centred filters run late: output sample ``k`` belongs to input sample ``k`` and comes out once
-input sample ``k + delay`` is in. The first and the last value are held beyond the ends.
+input sample ``k + delay`` is in. The first value is held before the beginning; behind the end who feeds holds
+the last.
 
-*Window path*: :class:`Baseline` takes the wander out with two running medians, 200 ms and 600 ms, as de
-Chazal et al. (2004) do; the first removes QRS and P, the second T, what is left is the baseline. A running
-mean over 120 ms then smooths the medians' steps (our addition). Against a linear high-pass at 0.5 to 0.67
-Hz this needs half the delay and leaves no undershoot beside a large ectopic beat. With the resampler's
+*Window path*: :func:`subtract_baseline` takes the wander out with two running medians, 200 ms and 600 ms,
+as de Chazal et al. (2004) do; the first removes QRS and P, the second T, what is left is the baseline. A
+running mean over 120 ms then smooths the medians' steps (our addition). Against a linear high-pass at 0.5 to
+0.67 Hz this needs half the delay and leaves no undershoot beside a large ectopic beat. With the resampler's
 low-pass the path keeps about 0.5 to 41 Hz.
 
-*Detection path*: :class:`Envelope` is the magnitude of a complex Gabor filter centred on the QRS band: one
+*Detection path*: :func:`envelope` is the magnitude of a complex Gabor filter centred on the QRS band: one
 smooth hump for a QRS of either polarity and any phase, where squaring and integrating (Pan and Tompkins
 1985) gives a plateau.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
@@ -41,84 +42,6 @@ QRS_SPREAD: Final = 0.030
 ENVELOPE_DELAY: Final = 11
 
 
-class _Late(ABC):
-    """A filter whose kernel gives one output per input; the first ``delay`` of them lie before the stream."""
-
-    delay: int
-
-    def __init__(self) -> None:
-        self._seen = 0
-        self._last = 0.0
-
-    def feed(self, x: Signal) -> Signal:
-        """Next samples [n]; fewer come out while the filter fills, none are lost."""
-        if len(x) == 0:
-            return np.empty(0)
-        if self._seen == 0:
-            self._fill(float(x[0]))
-        y = np.empty(len(x))
-        self._kernel(x, y)
-        early = max(0, self.delay - self._seen)
-        self._seen += len(x)
-        self._last = float(x[-1])
-        return y[early:]
-
-    def flush(self) -> Signal:
-        """The samples still inside, with the last value held behind the end; then the filter is as new."""
-        waiting = min(self._seen, self.delay)
-        tail = self.feed(np.full(self.delay, self._last)) if waiting else np.empty(0)
-        self._seen = 0
-        return tail[len(tail) - waiting :]
-
-    @abstractmethod
-    def _fill(self, value: float) -> None:
-        """Behave as if ``value`` had always been there."""
-
-    @abstractmethod
-    def _kernel(self, x: Signal, y: Signal) -> None:
-        """Filter [n] samples ``x`` into ``y`` [n], going on from the ones before."""
-
-
-class Baseline(_Late):
-    """Window path: [n] mV in, [n'] mV without baseline out, ``BASELINE_DELAY`` samples late."""
-
-    delay = BASELINE_DELAY
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._first = np.zeros((2, FIRST_MEDIAN))  # in order of arrival, in order of size
-        self._second = np.zeros((2, SECOND_MEDIAN))
-        self._smooth = np.zeros(SMOOTHING)
-        self._recent = np.zeros(BASELINE_DELAY)
-        self._places = np.zeros(4, dtype=np.int64)
-
-    def _fill(self, value: float) -> None:
-        for state in (self._first, self._second, self._smooth, self._recent):
-            state[:] = value
-        self._places[:] = 0
-
-    def _kernel(self, x: Signal, y: Signal) -> None:
-        _subtract_baseline(x, y, self._first, self._second, self._smooth, self._recent, self._places)
-
-
-class Envelope(_Late):
-    """Detection path: [n] mV in, [n'] mV of QRS-band magnitude out, ``ENVELOPE_DELAY`` samples late."""
-
-    delay = ENVELOPE_DELAY
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._past = np.zeros(2 * ENVELOPE_DELAY)
-
-    def _fill(self, value: float) -> None:
-        self._past[:] = value
-
-    def _kernel(self, x: Signal, y: Signal) -> None:
-        joined = np.concatenate((self._past, x))
-        _magnitude(joined, _EVEN, _ODD, y)
-        self._past = joined[-2 * ENVELOPE_DELAY :].copy()
-
-
 def _gabor() -> tuple[Signal, Signal]:
     t = np.arange(-ENVELOPE_DELAY, ENVELOPE_DELAY + 1) / FS
     window = np.exp(-0.5 * (t / QRS_SPREAD) ** 2)
@@ -132,64 +55,155 @@ def _gabor() -> tuple[Signal, Signal]:
 _EVEN, _ODD = _gabor()
 
 
+def _running_median(n: int) -> Callable[[Signal, int, Signal, Signal], None]:
+    """For one length: a loop of known length is quicker."""
+
+    @compiled
+    def run(x: Signal, seen: int, window: Signal, y: Signal) -> None:
+        """Medians ``y`` [m] of the last ``n`` values up to each of ``x`` [m], behind ``seen`` others.
+
+        ``window`` [n + 3]: the last values, their median, how many are smaller and how many are no larger.
+        Only when one comes on another side than the oldest leaves, the median moves to its neighbour.
+        """
+        values, middle = window[:n], window[n]
+        smaller, not_larger = int(window[n + 1]), int(window[n + 2])
+        place = seen % n
+        for k in range(len(x)):
+            value, oldest = x[k], values[place]
+            values[place] = value
+            place = place + 1 if place + 1 < n else 0
+            smaller += int(value < middle) - int(oldest < middle)
+            not_larger += int(value <= middle) - int(oldest <= middle)
+            if smaller > n // 2:
+                middle, not_larger = -neighbour(values, middle, -1.0), smaller
+                smaller = 0
+                for i in range(n):
+                    smaller += values[i] < middle
+            elif not_larger <= n // 2:
+                middle, smaller = neighbour(values, middle, 1.0), not_larger
+                not_larger = 0
+                for i in range(n):
+                    not_larger += values[i] <= middle
+            y[k] = middle
+        window[n], window[n + 1], window[n + 2] = middle, smaller, not_larger
+
+    @compiled
+    def neighbour(values: Signal, of: float, side: float) -> float:
+        """The nearest of ``values`` that is larger (``side`` 1) or smaller (-1), times ``side``.
+
+        ``n`` divides by five: five searches side by side, since the processor would wait for a single one.
+        """
+        a = b = c = d = e = np.inf
+        than = side * of
+        for i in range(0, n, 5):
+            a = _nearer(side * values[i], a, than)
+            b = _nearer(side * values[i + 1], b, than)
+            c = _nearer(side * values[i + 2], c, than)
+            d = _nearer(side * values[i + 3], d, than)
+            e = _nearer(side * values[i + 4], e, than)
+        return min(a, b, c, d, e)
+
+    return run
+
+
 @compiled
-def _running_median(value: float, window: Any, place: int) -> float:
-    """Replace the oldest of ``window[0]`` by ``value``; ``window[1]`` holds the same values in order of
-    size.
+def _nearer(value: float, best: float, than: float) -> float:
+    """Two choices and no jump, which nobody could foresee."""
+    value = value if value > than else np.inf
+    return min(best, value)
+
+
+_first_median = _running_median(FIRST_MEDIAN)
+_second_median = _running_median(SECOND_MEDIAN)
+
+
+@compiled
+def subtract_baseline(
+    x: Signal, seen: int, first: Signal, second: Signal, smooth: Signal, recent: Signal
+) -> Signal:
+    """Window path: the next samples [n], mV, behind ``seen`` others, to those without baseline that they
+    complete; ``BASELINE_DELAY`` samples late, fewer while the filter fills.
+
+    State: the medians' windows [25 + 3] and [75 + 3], [15] medians, [56] samples that wait.
     """
-    arrived, ordered = window[0], window[1]
-    n = len(arrived)
-    oldest = arrived[place]
-    arrived[place] = value
-    i = 0
-    j = n - 1
-    while i < j:  # the oldest value's place
-        middle = (i + j) // 2
-        if ordered[middle] < oldest:
-            i = middle + 1
-        else:
-            j = middle
-    while i + 1 < n and ordered[i + 1] < value:
-        ordered[i] = ordered[i + 1]
-        i += 1
-    while i > 0 and ordered[i - 1] > value:
-        ordered[i] = ordered[i - 1]
-        i -= 1
-    ordered[i] = value
-    return ordered[n // 2]  # type: ignore[no-any-return]
+    n = len(x)
+    if n == 0:
+        return np.empty(0)
+    if seen == 0:
+        for window in (first, second):
+            window[:-2] = x[0]
+            window[-2], window[-1] = 0.0, len(window) - 3
+        smooth[:] = x[0]
+        recent[:] = x[0]
+    middle = np.empty(n)
+    _first_median(x, seen, first, middle)
+    _second_median(middle, seen, second, middle)
+    y = np.empty(n)
+    _smooth(middle, seen, smooth)
+    for k in range(n):
+        y[k] = (recent[k] if k < BASELINE_DELAY else x[k - BASELINE_DELAY]) - middle[k]
+    shift_in(recent, x)
+    return y[max(0, BASELINE_DELAY - seen) :]
 
 
 @compiled
-def _subtract_baseline(
-    x: Signal, y: Signal, first: Any, second: Any, smooth: Signal, recent: Signal, places: Any
-) -> None:
-    for k in range(len(x)):
-        value = _running_median(x[k], first, places[0])
-        value = _running_median(value, second, places[1])
-        smooth[places[2]] = value
+def _smooth(x: Signal, seen: int, ring: Signal) -> None:
+    """Each of ``x`` [n] becomes the mean of the ``ring`` that it comes into.
+
+    The ring is added up from its first place on, and so in one pass through it each new value is a part of
+    all sums behind it, and each old one of all before it.
+    """
+    k = 0
+    place = seen % SMOOTHING
+    sums = np.empty(SMOOTHING)
+    while k < len(x):
+        count = min(SMOOTHING - place, len(x) - k)
         total = 0.0
-        for j in range(len(smooth)):
-            total += smooth[j]
-        y[k] = recent[places[3]] - total / len(smooth)
-        recent[places[3]] = x[k]
-        for j in range(4):
-            places[j] += 1
-        if places[0] == len(first[0]):
-            places[0] = 0
-        if places[1] == len(second[0]):
-            places[1] = 0
-        if places[2] == len(smooth):
-            places[2] = 0
-        if places[3] == len(recent):
-            places[3] = 0
+        for j in range(place):
+            total += ring[j]
+        for i in range(count):
+            total += x[k + i]
+            sums[i] = total
+        for j in range(place + 1, SMOOTHING):
+            for i in range(min(j - place, count)):
+                sums[i] += ring[j]
+        for i in range(count):
+            ring[place + i] = x[k + i]
+            x[k + i] = sums[i] / SMOOTHING
+        k += count
+        place = 0
 
 
 @compiled
-def _magnitude(x: Signal, even: Signal, odd: Signal, y: Signal) -> None:
-    for k in range(len(y)):
-        a = 0.0
-        b = 0.0
-        for j in range(len(even)):
-            a += even[j] * x[k + j]
-            b += odd[j] * x[k + j]
-        y[k] = np.sqrt(a * a + b * b)
+def envelope(x: Signal, seen: int, past: Signal) -> Signal:
+    """Detection path: the next samples [n], mV, behind ``seen`` others, to magnitudes in the QRS band, mV,
+    ``ENVELOPE_DELAY`` samples late; fewer while the filter fills. State: the last [22] samples.
+    """
+    n = len(x)
+    if n == 0:
+        return np.empty(0)
+    if seen == 0:
+        past[:] = x[0]
+    joined = np.empty(len(past) + n)
+    joined[: len(past)] = past
+    joined[len(past) :] = x
+    even, odd = np.zeros(n), np.zeros(n)
+    for j in range(len(_EVEN)):
+        a, b, moved = _EVEN[j], _ODD[j], joined[j : j + n]
+        for k in range(n):
+            even[k] += a * moved[k]
+            odd[k] += b * moved[k]
+    for k in range(n):
+        even[k] = np.sqrt(even[k] * even[k] + odd[k] * odd[k])
+    shift_in(past, x)
+    return even[max(0, ENVELOPE_DELAY - seen) :]
+
+
+@compiled
+def shift_in(past: Signal, x: Signal) -> None:
+    """``past`` becomes the last samples of itself and ``x``."""
+    kept = max(0, len(past) - len(x))
+    for i in range(kept):
+        past[i] = past[len(past) - kept + i]
+    for i in range(kept, len(past)):
+        past[i] = x[len(x) - len(past) + i]

@@ -11,43 +11,32 @@ window's span is known.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import beats, filters, quality, resample, rpeaks, rr, shapes, types
-from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg import beats, filters, memory, quality, resample, rpeaks, rr, shapes, step, types
 from ecgmon.ecg.fingerprints import fingerprint_of
+from ecgmon.ecg.memory import Memory
 from ecgmon.ecg.quality import BLOCK, BLOCKS
 from ecgmon.ecg.resample import Flags, Resampler, Signal
-from ecgmon.ecg.rpeaks import Detector
-from ecgmon.ecg.rr import Rhythm, Size
-from ecgmon.ecg.track import PIECE, Track
-from ecgmon.ecg.types import FS, WINDOW, Beat, Layout, Quality, Samples
+from ecgmon.ecg.step import Rows, Terms
+from ecgmon.ecg.types import FS, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
 DESIGN: Final = 6
 """Of the signal path, for :func:`fingerprint`."""
 
-_LONGEST_RR: Final = 10 * FS
-"""A beat that comes later than this after the last one has no RR interval. Less than ``KEEP`` and the
-slowest decision's 10 s allow, so that what lies between two beats is still known when it is asked for."""
-
-_BLOCKED_RUN: Final = 5
-_BLOCKED_REACH: Final = filters.ENVELOPE_DELAY + math.ceil(resample.HALF_WIDTH * FS)
-"""A run of so many missing samples (40 ms) takes so many to either side with it: the reach of the filters."""
-
-_VERDICTS: Final = 1024
-"""Blocks whose verdict is remembered: more than a piece and what is kept behind it."""
-
-_LOST_RUN: Final = FS // 5
-"""Missing samples (0.2 s) that may have hidden a beat: no RR interval is given across them."""
+_PIECE: Final = 16.0
+"""Seconds that are handled at a time."""
 
 MAX_GAP_VERDICTS: Final = 3600
 """A gap of more than an hour is reported for its last hour only."""
+
+_Take = Callable[[Signal, Flags, float, Signal, Terms, Signal, Flags, Rows], tuple[int, int]]
 
 
 @dataclass
@@ -79,30 +68,14 @@ class Frontend:
         self, fs: float, *, layout: Layout = "centred", r_peaks: NDArray[np.float64] | None = None
     ) -> None:
         self._resampler = Resampler(fs)
-        self._layout: Layout = layout
-        self._detects = r_peaks is None
-        self._baseline = filters.Baseline()
-        self._envelope = filters.Envelope()
-        self._detector = Detector()
         self._clipping = quality.Clipping(fs)
-        self._judge = quality.Judge()
-        self._rhythm = Rhythm()
-        self._size = Size()
-        self._marks = Track(np.uint8)
-        self._signal = Track(np.float64)
-        self._window = Track(np.float64)
-        self._qrs = Track(np.float64)
-        self._blocker = Blocker()
-        self._humps: deque[tuple[int, int]] = deque()  # (place, sample of the 125 Hz grid that decided it)
-        if r_peaks is not None:
-            self._humps.extend((round(float(r) * FS), 0) for r in np.sort(r_peaks))
-        # verdicts of the last blocks, by block modulo their number
-        self._verdicts = np.zeros(_VERDICTS, dtype=np.uint8)
-        self._second = 0
-        self._sign = 0.0
+        self._terms = Terms(r_peaks is None, layout == "kachuee", self._resampler.delay)
+        self._given = np.array(
+            [round(float(r) * FS) for r in np.sort(r_peaks)] if r_peaks is not None else [], float
+        )
+        self._floats, self._flags = memory.state()
+        memory.restart(self._memory, 0, beside_gap=False)
         self._index = 0
-        self._last = 0  # sample of the last beat's R-peak
-        self._begin = 0  # first sample since the last gap
         self._gap_rest = 0.0
         self.fs = self._resampler.fs
         self.delay = self._resampler.delay + filters.BASELINE_DELAY / FS
@@ -113,18 +86,19 @@ class Frontend:
         """Stream time covered so far, in s, gaps included."""
         return self._resampler.samples_in / self.fs
 
+    @property
+    def _memory(self) -> Memory:
+        return Memory(*memory.parts(self._floats, self._flags))
+
     def feed(self, x: Samples) -> Output:
         """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they
         complete.
         """
         out = Output()
-        step = int(PIECE * self.fs / FS)
-        for start in range(0, len(x), step):
-            piece = x[start : start + step]
-            y, marks = self._resampler.feed(piece, self._clipping.feed(piece))
-            self._advance(y, marks)
-            self._judge_blocks(out)
-            self._complete(out)
+        length = int(_PIECE * self.fs)
+        for start in range(0, len(x), length):
+            piece = x[start : start + length]
+            self._run(step.advance, *self._resampler.feed(piece, self._clipping.feed(piece)), out)
         return out
 
     def gap(self, seconds: float, *, verdicts: int = MAX_GAP_VERDICTS) -> Output:
@@ -140,222 +114,74 @@ class Frontend:
         samples = round(missing)
         self._gap_rest = missing - samples
         self._resampler.skip(samples)
-        end, begin = self._marks.end, self._resampler.samples_out
-        if self._detects:
-            self._humps.clear()
-        self._mark_missing(begin, verdicts, out)
-        self._begin = begin
-        for track in (self._marks, self._signal, self._window, self._qrs):
-            track.restart(begin)
-        self._detector.restart(begin)
-        self._blocker.restart()
-        self._judge.restart(begin, beside_gap=begin > end)
-        self._rhythm.restart()
+        end, begin = int(self._floats[memory.SIGNAL_END]), self._resampler.samples_out
+        if begin > end:
+            self._mark_missing(max(end // BLOCK, (begin // FS - verdicts) * BLOCKS), begin // BLOCK, out)
+        parts = self._memory
+        memory.restart(parts, begin, beside_gap=begin > end)
+        if begin > end and begin % BLOCK:  # until samples come: nothing else is known of that block
+            parts.verdicts[begin // BLOCK % len(parts.verdicts)] = quality.MISSING
         return out
 
     def flush(self) -> Output:
         """The stream has ended: everything that is still open. The frontend is used up afterwards."""
         out = self._finish()
-        end = self._marks.end
-        if end > self._second * FS:
-            bits = 0
-            for block in range(self._second * BLOCKS, -(-end // BLOCK)):
-                bits |= int(self._verdicts[block % _VERDICTS])
-            out.quality.append(_quality(self._second, bits))
-            self._second += 1
+        places, verdicts = self._memory.places, self._memory.verdicts
+        end, second = int(places[memory.SIGNAL_END]), int(places[memory.SECOND])
+        if end > second * FS:
+            blocks = np.arange(second * BLOCKS, -(-end // BLOCK))
+            bits = int(np.bitwise_or.reduce(verdicts[blocks % len(verdicts)]))
+            out.quality.append(_quality([second, bits]))
+            places[memory.SECOND] += 1
         return out
-
-    def _advance(self, y: Signal, marks: Flags) -> None:
-        self._marks.add(marks)
-        self._signal.add(y)
-        self._window.add(self._baseline.feed(y))
-        envelope = self._envelope.feed(y)
-        self._qrs.add(envelope)
-        if self._detects:
-            self._detect(envelope, self._blocker.feed(marks))
-
-    def _detect(self, envelope: Signal, blocked: Flags) -> None:
-        signal = self._signal.get(self._qrs.end - len(envelope), self._qrs.end)
-        self._decided(self._detector.feed(envelope, signal, blocked))
-
-    def _decided(self, peaks: NDArray[np.int64]) -> None:
-        self._humps.extend((hump, at + filters.ENVELOPE_DELAY) for hump, at in peaks.tolist())
 
     def _finish(self) -> Output:
         out = Output()
-        y, marks = self._resampler.flush()
-        self._advance(y, marks)
-        envelope = self._envelope.flush()
-        self._qrs.add(envelope)
-        if self._detects:
-            self._detect(envelope, self._blocker.flush(len(envelope)))
-            self._decided(self._detector.flush())
-        self._window.add(self._baseline.flush())
-        self._judge_blocks(out, finish=True)
-        self._complete(out, finish=True)
+        self._run(step.finish, *self._resampler.flush(), out)
         return out
 
-    def _judge_blocks(self, out: Output, *, finish: bool = False) -> None:
-        first, end = self._judge.at, self._window.end
-        w = self._window.get(first, end)
-        wander = self._signal.get(first, end) - w
-        verdicts = self._judge.feed(w, wander, self._qrs.get(first, end), self._marks.get(first, end))
-        block = first // BLOCK
-        for bits in verdicts.tolist():
-            self._verdict(block, bits, out)
-            block += 1
-        if finish and end % BLOCK and end > self._begin:
-            self._verdicts[block % _VERDICTS] = self._judge.partial()
+    def _run(self, take: _Take, y: Signal, marks: Flags, out: Output) -> None:
+        """One step: samples at 125 Hz, what they complete to ``out``."""
+        rows = step.rows(self._room(len(y)), len(y) // FS + 2)
+        beats, seconds = take(y, marks, self.now, self._given, self._terms, self._floats, self._flags, rows)
+        if beats:
+            out.beats += map(self._beat, rows.numbers[:beats].tolist(), rows.windows)
+        if seconds:
+            out.quality += map(_quality, rows.seconds[:seconds].tolist())
 
-    def _verdict(self, block: int, bits: int, out: Output) -> None:
-        self._verdicts[block % _VERDICTS] = bits
-        if block % BLOCKS == BLOCKS - 1:
-            partial = not bits & quality.MISSING
-            for earlier in range(block - BLOCKS + 1, block):
-                other = int(self._verdicts[earlier % _VERDICTS])
-                partial |= not other & quality.MISSING
-                bits |= other
-            out.quality.append(
-                _quality(block // BLOCKS, bits, *self._moves(block // BLOCKS), partial=partial)
-            )
-            self._second = block // BLOCKS + 1
+    def _room(self, n: int) -> int:
+        """Beats that ``n`` more samples may complete."""
+        if self._terms.detects:
+            return memory.HUMPS + n // rpeaks.SEPARATION
+        taken, end = int(self._floats[memory.TAKEN]), self._resampler.samples_out
+        return int(np.searchsorted(self._given, end)) - taken
 
-    def _moves(self, second: int) -> tuple[tuple[float, ...], float]:
-        """``extents`` and ``wander`` of :class:`~ecgmon.ecg.types.Quality`."""
-        first, end = second * FS, (second + 1) * FS
-        if first < self._window.start or end > self._window.end:
-            return (), 0.0
-        w = self._window.get(first, end)
-        wander = self._signal.get(first, end) - w
-        return tuple(np.ptp(w.reshape(BLOCKS, BLOCK), axis=1).tolist()), float(np.ptp(wander))
+    def _mark_missing(self, first: int, end: int, out: Output) -> None:
+        """Nothing came of the blocks ``first`` to ``end``."""
+        rows = step.rows(0, (end - first) // BLOCKS + 1)
+        seconds = step.mark_missing(first, end, self._floats, self._flags, rows)
+        out.quality += map(_quality, rows.seconds[:seconds].tolist())
 
-    def _mark_missing(self, begin: int, verdicts: int, out: Output) -> None:
-        """Every block between the last sample and ``begin``, and those that they share, is missing."""
-        end = self._marks.end
-        if begin == end:
-            return
-        first = max(end // BLOCK, (begin // FS - verdicts) * BLOCKS)
-        for block in range(first, begin // BLOCK):
-            self._verdict(block, quality.MISSING, out)
-
-    def _complete(self, out: Output, *, finish: bool = False) -> None:
-        """Hand out every beat, in order, whose window, decision and quality are known."""
-        end = self._window.end
-        while self._humps:
-            hump, decided = self._humps[0]
-            _, after = beats.span(self._layout, self._rhythm.usual)
-            complete = hump + beats.REACH + max(after, beats.QRS) + 1
-            complete = -(-complete // BLOCK) * BLOCK
-            if hump >= end or (complete > end and not finish):
-                break
-            self._humps.popleft()
-            if hump >= self._begin:
-                out.beats.append(self._beat(hump, decided, complete))
-
-    def _beat(self, hump: int, decided: int, complete: int) -> Beat:
-        begin, end = self._begin, self._window.end
-        start = max(begin, hump - 2 * WINDOW)
-        w = self._window.get(start, min(end, hump + 2 * WINDOW))
-        place, sign = beats.locate(w, hump - start, float(np.sign(self._sign)))
-        self._sign += 0.125 * (sign - self._sign)
-        r = start + place
-        at = round(r)
-        usual = self._rhythm.usual
-        before, after = beats.span(self._layout, usual)
-        since = max(self._last, begin)
-        if at - since > _LONGEST_RR or _longest_run(self._marks.get(since, at)) >= _LOST_RUN:
-            self._rhythm.restart()
-        self._last = at
-        first, last = at - max(before, beats.QRS), at + max(after, beats.QRS)
-        good = begin <= first and last < end and not self._closed(first, last)
-        interval, basic, irregular = self._rhythm.beat(r / FS, good=good)
-        size = beats.size(w, at - start)
-        beat = Beat(
-            index=self._index,
-            r=r / FS,
-            ready=min(
-                self.now, self._resampler.delay + max(decided, complete - 1 + filters.BASELINE_DELAY) / FS
-            ),
-            window=beats.cut(w, at - start, self._layout, usual),
-            scale=self._size.beat(size, good=good),
-            rr=interval,
-            rr_local=basic,
-            good=good,
-            irregularity=irregular,
-            size=size,
-        )
-        self._index += 1
-        return beat
-
-    def _closed(self, first: int, last: int) -> bool:
-        """Whether any block that samples ``first`` to ``last`` touch closed the quality gate."""
-        for block in range(first // BLOCK, min(last // BLOCK, (self._window.end - 1) // BLOCK) + 1):
-            if self._verdicts[block % _VERDICTS]:
-                return True
-        return False
+    def _beat(self, row: list[float], window: Samples) -> Beat:
+        r, ready, scale, rr, rr_local, irregularity, size, good = row
+        index = self._index
+        self._index = index + 1
+        return Beat(index, r, ready, window.copy(), scale, rr, rr_local, good > 0.0, irregularity, size)
 
 
-class Blocker:
-    """Marks the samples of the envelope that a long run of missing samples spoils; see
-    :data:`_BLOCKED_RUN`.
-    """
-
-    def __init__(self) -> None:
-        self._state = np.zeros(3, dtype=np.int64)
-        self.restart()
-
-    def restart(self) -> None:
-        """What lies before the next sample is missing for good, which spoils nothing: the filters start
-        afresh.
-        """
-        # next sample, length of the run before it, last sample in a long run
-        self._state[:] = (0, _BLOCKED_RUN, -_BLOCKED_REACH - 1)
-
-    def feed(self, marks: Flags) -> Flags:
-        """Marks [n] of the 125 Hz signal to flags [n'] of the envelope's samples that these complete."""
-        blocked = np.empty(len(marks), dtype=np.uint8)
-        n = _block(marks, self._state, blocked)
-        return blocked[:n]
-
-    def flush(self, n: int) -> Flags:
-        """Flags of the last ``n`` samples, behind which the stream ends."""
-        behind = np.arange(int(self._state[0]) - n, int(self._state[0])) - int(self._state[2])
-        return np.asarray(behind <= _BLOCKED_REACH, dtype=np.uint8)
-
-
-@compiled
-def _block(marks: Flags, s: NDArray[np.int64], blocked: Flags) -> int:
-    n = 0
-    for i in range(len(marks)):
-        s[1] = s[1] + 1 if marks[i] & resample.MISSING else 0
-        if s[1] >= _BLOCKED_RUN:
-            s[2] = s[0]
-        if s[0] >= filters.ENVELOPE_DELAY:
-            blocked[n] = s[0] - filters.ENVELOPE_DELAY - s[2] <= _BLOCKED_REACH
-            n += 1
-        s[0] += 1
-    return n
-
-
-def _longest_run(marks: Flags) -> int:
-    """Longest run of missing samples."""
-    missing = (marks & resample.MISSING) != 0
-    if not missing.any():
-        return 0
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(np.int8)))
-    return int((edges[1::2] - edges[::2]).max())
-
-
-def _quality(
-    second: int, bits: int, extents: tuple[float, ...] = (), wander: float = 0.0, *, partial: bool = False
-) -> Quality:
+def _quality(row: list[float]) -> Quality:
+    """Of a row of :mod:`ecgmon.ecg.step`; shorter where nothing was measured."""
+    second, bits, *more = row
+    bits = int(bits)
+    partial, wander, *extents = more or (0.0, math.nan)
+    known = not math.isnan(wander)
     return Quality(
-        second,
-        flat=bool(bits & quality.FLAT),
-        clipped=bool(bits & quality.CLIPPED),
-        noisy=bool(bits & quality.NOISY),
-        missing=bool(bits & quality.MISSING),
-        extents=extents,
-        wander=wander,
-        partial=partial and bool(bits & quality.MISSING),
+        int(second),
+        bool(bits & quality.FLAT),
+        bool(bits & quality.CLIPPED),
+        bool(bits & quality.NOISY),
+        bool(bits & quality.MISSING),
+        tuple(extents) if known else (),
+        wander if known else 0.0,
+        bool(partial and bits & quality.MISSING),
     )

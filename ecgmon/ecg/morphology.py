@@ -35,7 +35,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.compiled import compiled
-from ecgmon.ecg.rr import median
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Samples
 
 Window = NDArray[np.float64]
@@ -100,29 +99,30 @@ def compare(window: Samples, reference: Samples, rr: float) -> Morphology | None
     ``rr`` is the RR interval that ends at the beat, s; NaN where it is not known. None where the QRS complex
     of either cannot be told from noise.
     """
+    if window.shape != (WINDOW,) or reference.shape != (WINDOW,):
+        raise ValueError(f"windows must have shape [{WINDOW}], not {window.shape} and {reference.shape}")
+    known, figures = _compare(window, reference, rr)
+    return Morphology(*figures) if known else None
+
+
+@compiled
+def _compare(window: Samples, reference: Samples, rr: float) -> tuple[bool, tuple[float, ...]]:
+    """Whether the beat could be measured, and the figures of :class:`Morphology`."""
     w, r = window.astype(np.float64), reference.astype(np.float64)
-    if w.shape != (WINDOW,) or r.shape != (WINDOW,):
-        raise ValueError(f"windows must have shape [{WINDOW}], not {w.shape} and {r.shape}")
-    mine, usual = qrs_limits(w), qrs_limits(r)
-    if mine is None or usual is None or not np.isfinite(usual).all():
-        return None
+    onset, offset = _limits(w)
+    usual_onset, usual_offset = _limits(r)
     size, usual_size = _size(w), _size(r)
-    if usual_size <= 0.0:
-        return None
-    correlation, opposition = _alike(w, r, *usual)
-    usual_p, p = _p_wave(w, r, mine[0], usual[0])
-    last = R_INDEX + min(ST_LATEST, int(ST_SHARE * rr * FS) if rr > 0 else ST_LATEST)
-    return Morphology(
-        qrs_ms=(mine[1] - mine[0]) * STEP,
-        usual_qrs_ms=(usual[1] - usual[0]) * STEP,
-        size=size,
-        usual_size=usual_size,
-        correlation=correlation,
-        opposition=opposition,
-        usual_p=usual_p / usual_size,
-        p=p,
-        st_t=_st_t(w, r, int(np.ceil(usual[1])) + 3, last) / usual_size,
-    )
+    if (
+        onset < 0.0 or usual_onset < 0.0 or usual_size <= 0.0
+        or not (np.isfinite(usual_onset) and np.isfinite(usual_offset))
+    ):  # fmt: skip
+        return False, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    correlation, opposition = _alike(w, r, usual_onset, usual_offset)
+    usual_p, p = _p_wave(w, r, onset, usual_onset)
+    last = R_INDEX + (min(ST_LATEST, int(ST_SHARE * rr * FS)) if rr > 0 else ST_LATEST)
+    st_t = _st_t(w, r, int(np.ceil(usual_offset)) + 3, last) / usual_size
+    qrs, usual_qrs = (offset - onset) * STEP, (usual_offset - usual_onset) * STEP
+    return True, (qrs, usual_qrs, size, usual_size, correlation, opposition, usual_p / usual_size, p, st_t)
 
 
 @cache
@@ -147,7 +147,7 @@ def _limits(w: Window) -> tuple[float, float]:
     steep = np.zeros(WINDOW)
     for k in range(1, WINDOW - 1):
         steep[k] = abs(w[k + 1] - w[k - 1]) / 2.0
-    middle = median(w, WINDOW)
+    middle = _middle(w.copy())
     steepest, top = R_INDEX, 0.0
     for k in range(R_INDEX - CORE, R_INDEX + CORE + 1):
         if steep[k] > steep[steepest]:
@@ -156,7 +156,7 @@ def _limits(w: Window) -> tuple[float, float]:
     bend = np.empty(WINDOW - 2)
     for k in range(WINDOW - 2):
         bend[k] = abs(w[k] - 2.0 * w[k + 1] + w[k + 2])
-    least = max(SLOPE_SHARE * steep[steepest], NOISE_BENDS * median(bend, WINDOW - 2))
+    least = max(SLOPE_SHARE * steep[steepest], NOISE_BENDS * _middle(bend))
     if not steep[steepest] > 0.0 or least > MOST_NOISE * steep[steepest]:
         return -1.0, -1.0
     return (
@@ -183,6 +183,27 @@ def _end(
     here, beyond = steep[last], steep[last + step]
     part = (here - least) / (here - beyond) if here > beyond else 0.0
     return float(last + step * min(max(part, 0.0), 1.0))
+
+
+@compiled
+def _middle(values: Window) -> float:
+    """Median of an odd number of ``values``, which it puts into another order (Hoare 1961)."""
+    k, low, high = len(values) // 2, 0, len(values) - 1
+    while low < high:
+        pivot, i, j = values[k], low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i, j = i + 1, j - 1
+        if j < k:
+            low = i
+        if k < i:
+            high = j
+    return float(values[k])
 
 
 @compiled

@@ -104,121 +104,139 @@ class Clipping:
         return flags
 
 
-class Judge:
-    """Turns the window path and its flags into one verdict (bits) for each block of 0.2 s."""
+def state() -> tuple[Signal, NDArray[np.float64], Signal, Signal, Signal, Signal]:
+    """Nothing seen: the state proper, the last blocks [10, 10], the envelope of the block that is not full,
+    the ranges of the last minute's good seconds, their median and largest, and the level's state.
+    """
+    return (
+        np.zeros(_SIZE),
+        np.zeros((_HISTORY, 10)),
+        np.zeros(BLOCK),
+        np.zeros(_MINUTE),
+        np.zeros(2),
+        level.state(),
+    )
 
-    def __init__(self) -> None:
-        self.restart(0)
 
-    def restart(self, at: int, *, beside_gap: bool = False) -> None:
-        """The signal begins anew at grid index ``at``: nothing is known of its usual range.
-
-        ``beside_gap``: samples before ``at`` are missing, and so is a part of its block unless it starts one.
-        """
-        self.at = at
-        """Grid index of the next sample."""
-        self._state = np.zeros(_SIZE)
-        self._state[_MISSED] = float(beside_gap and at % BLOCK != 0)
-        self._blocks = np.zeros((_HISTORY, 10))
-        self._envelope = np.zeros(BLOCK)
-        self._ranges = np.zeros(_MINUTE)
-        self._level = level.state()
-
-    def feed(self, w: Signal, wander: Signal, envelope: Signal, marks: Flags) -> NDArray[np.uint8]:
-        """Aligned samples [n]: window path, baseline taken out of it, QRS envelope, marks.
-
-        Returns the verdicts of the blocks that these complete.
-        """
-        phase = self.at % BLOCK
-        out = np.empty((phase + len(w)) // BLOCK, dtype=np.uint8)
-        state, blocks, ranges = self._state, self._blocks, self._ranges
-        _judge(w, wander, envelope, marks, phase, state, blocks, self._envelope, ranges, self._level, out)
-        self.at += len(w)
-        return out
-
-    def partial(self) -> int:
-        """Verdict of a last block that the end of the stream left unfinished."""
-        rest = BLOCK - self.at % BLOCK
-        held = np.full(rest, self._state[_VALUE])
-        wander = np.full(rest, self._state[_WANDER_VALUE])
-        return int(self.feed(held, wander, np.zeros(rest), np.zeros(rest, dtype=np.uint8))[0])
+def restart(at: int, beside_gap: bool, s: Signal) -> None:
+    """To the fresh state proper ``s`` of a signal that begins at grid index ``at``. ``beside_gap``: samples
+    before ``at`` are missing, and so is a part of its block unless it starts one.
+    """
+    s[_MISSED] = float(beside_gap and at % BLOCK != 0)
 
 
 @compiled
 def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
+    low, high, last, length = s[0], s[1], s[2], s[3]
     for i in range(len(x)):
         value = np.float64(x[i])
         if not np.isfinite(value):
-            s[3] = 0.0
+            length = 0.0
             continue
-        s[0] = min(s[0], value)
-        s[1] = max(s[1], value)
-        s[3] = s[3] + 1.0 if value == s[2] else 1.0
-        s[2] = value
-        if s[3] >= run and s[1] > s[0] and (value in (s[0], s[1])):
+        low, high = min(low, value), max(high, value)
+        length = length + 1.0 if value == last else 1.0
+        last = value
+        if length >= run and high > low and (value in (low, high)):
             flags[i] = resample.CLIPPED
+    s[0], s[1], s[2], s[3] = low, high, last, length
 
 
 @compiled
-def _judge(
-    w: Signal, wander: Signal, e: Signal, marks: Flags, phase: int, s: Signal, blocks: Any, envelope: Signal,
-    ranges: Signal, risen: Signal, out: Flags,
-) -> None:  # fmt: skip
-    n = 0
+def judge(
+    w: Signal, wander: Signal, e: Signal, marks: Flags, at: int, s: Signal, blocks: Any, envelope: Signal,
+    ranges: Signal, usual: Signal, risen: Signal,
+) -> Flags:  # fmt: skip
+    """Aligned samples [n], the first of them number ``at``: window path, baseline taken out of it, QRS
+    envelope, marks.
+
+    Returns the verdicts (bits) of the blocks of 0.2 s that these complete.
+    """
+    out = np.empty((at % BLOCK + len(w)) // BLOCK, dtype=np.uint8)
+    if s[_STARTED] == 0.0 and len(w) > 0:
+        s[_STARTED] = 1.0
+        s[_LOW] = s[_HIGH] = s[_VALUE] = s[_BEFORE] = w[0]
+        s[_WANDER_LOW] = s[_WANDER_HIGH] = s[_WANDER_VALUE] = wander[0]
+    start = n = 0
+    while start < len(w):
+        phase = (at + start) % BLOCK
+        end = min(start + BLOCK - phase, len(w))
+        _take(w[start:end], wander[start:end], e[start:end], marks[start:end], s)
+        envelope[phase : phase + end - start] = e[start:end]
+        start = end
+        if (at + end) % BLOCK == 0:
+            _close_block(s, blocks, envelope)
+            out[n] = _verdict(s, blocks, ranges, usual, risen)
+            n += 1
+    return out
+
+
+@compiled
+def judge_rest(
+    at: int, s: Signal, blocks: Any, envelope: Signal, ranges: Signal, usual: Signal, risen: Signal
+) -> int:
+    """Verdict of a last block that the end of the stream, before sample ``at``, left unfinished."""
+    rest = BLOCK - at % BLOCK
+    held, wander = np.full(rest, s[_VALUE]), np.full(rest, s[_WANDER_VALUE])
+    nothing = np.zeros(rest, dtype=np.uint8)
+    return int(judge(held, wander, np.zeros(rest), nothing, at, s, blocks, envelope, ranges, usual, risen)[0])
+
+
+@compiled
+def _take(w: Signal, wander: Signal, e: Signal, marks: Flags, s: Signal) -> None:
+    """Samples of one block."""
+    low, high, fast, value, before = s[_LOW], s[_HIGH], s[_FAST], s[_VALUE], s[_BEFORE]
+    wander_low, wander_high, total, peak = s[_WANDER_LOW], s[_WANDER_HIGH], s[_WANDER_SUM], s[_PEAK]
+    clips, missed = 0, 0
     for i in range(len(w)):
+        fast += abs(w[i] - 2.0 * value + before)
+        before = value
         value = w[i]
-        if s[_STARTED] == 0.0:
-            s[_STARTED] = 1.0
-            s[_LOW] = s[_HIGH] = s[_VALUE] = s[_BEFORE] = value
-            s[_WANDER_LOW] = s[_WANDER_HIGH] = s[_WANDER_VALUE] = wander[i]
-        s[_LOW] = min(s[_LOW], value)
-        s[_HIGH] = max(s[_HIGH], value)
-        s[_FAST] += abs(value - 2.0 * s[_VALUE] + s[_BEFORE])
-        s[_BEFORE] = s[_VALUE]
-        s[_VALUE] = value
-        s[_WANDER_LOW] = min(s[_WANDER_LOW], wander[i])
-        s[_WANDER_HIGH] = max(s[_WANDER_HIGH], wander[i])
-        s[_WANDER_SUM] += wander[i]
-        s[_WANDER_VALUE] = wander[i]
-        s[_PEAK] = max(s[_PEAK], e[i])
-        envelope[(phase + i) % BLOCK] = e[i]
-        s[_CLIPS] += (marks[i] & resample.CLIPPED) != 0
-        s[_MISSED] += (marks[i] & resample.MISSING) != 0
-        if (phase + i + 1) % BLOCK != 0:
-            continue
-        row = blocks[int(s[_COUNT]) % len(blocks)]
-        row[_LOWEST], row[_HIGHEST], row[_FASTNESS] = s[_LOW], s[_HIGH], s[_FAST] / BLOCK
-        row[_CLIPPED], row[_MISSING] = s[_CLIPS], s[_MISSED]
-        row[_WLOW], row[_WHIGH] = s[_WANDER_LOW], s[_WANDER_HIGH]
-        row[_TOP], row[_MIDDLE], row[_WMEAN] = s[_PEAK], median(envelope, BLOCK), s[_WANDER_SUM] / BLOCK
-        s[_COUNT] += 1.0
-        s[_LOW] = s[_HIGH] = value
-        s[_WANDER_LOW] = s[_WANDER_HIGH] = wander[i]
-        s[_FAST] = s[_CLIPS] = s[_MISSED] = s[_PEAK] = s[_WANDER_SUM] = 0.0
-        out[n] = _verdict(s, blocks, ranges, risen)
-        n += 1
+        low, high = min(low, value), max(high, value)
+        wander_low, wander_high = min(wander_low, wander[i]), max(wander_high, wander[i])
+        total += wander[i]
+        peak = max(peak, e[i])
+        clips += (marks[i] & resample.CLIPPED) != 0
+        missed += (marks[i] & resample.MISSING) != 0
+    s[_LOW], s[_HIGH], s[_FAST], s[_VALUE], s[_BEFORE] = low, high, fast, value, before
+    s[_WANDER_LOW], s[_WANDER_HIGH], s[_WANDER_SUM], s[_PEAK] = wander_low, wander_high, total, peak
+    s[_WANDER_VALUE] = wander[-1]
+    s[_CLIPS] += clips
+    s[_MISSED] += missed
 
 
 @compiled
-def _verdict(s: Signal, blocks: Any, ranges: Signal, risen: Signal) -> int:
+def _close_block(s: Signal, blocks: Any, envelope: Signal) -> None:
+    row = blocks[int(s[_COUNT]) % _HISTORY]
+    row[_LOWEST], row[_HIGHEST], row[_FASTNESS] = s[_LOW], s[_HIGH], s[_FAST] / BLOCK
+    row[_CLIPPED], row[_MISSING] = s[_CLIPS], s[_MISSED]
+    row[_WLOW], row[_WHIGH] = s[_WANDER_LOW], s[_WANDER_HIGH]
+    row[_TOP], row[_MIDDLE], row[_WMEAN] = s[_PEAK], median(envelope, BLOCK), s[_WANDER_SUM] / BLOCK
+    s[_COUNT] += 1.0
+    s[_LOW] = s[_HIGH] = s[_VALUE]
+    s[_WANDER_LOW] = s[_WANDER_HIGH] = s[_WANDER_VALUE]
+    s[_FAST] = s[_CLIPS] = s[_MISSED] = s[_PEAK] = s[_WANDER_SUM] = 0.0
+
+
+@compiled
+def _verdict(s: Signal, blocks: Any, ranges: Signal, of_ranges: Signal, risen: Signal) -> int:
     count = int(s[_COUNT])
-    known = min(count, len(blocks))
+    known = min(count, _HISTORY)
     low, high = np.inf, -np.inf
     fast, second_fast, clips = np.inf, np.inf, 0.0
     for j in range(known):
-        row = blocks[(count - 1 - j) % len(blocks)]
-        low = min(low, row[_LOWEST])
-        high = max(high, row[_HIGHEST])
+        i = (count - 1 - j) % _HISTORY
+        low = min(low, blocks[i, _LOWEST])
+        high = max(high, blocks[i, _HIGHEST])
         if j < BLOCKS:
-            clips += row[_CLIPPED]
-            second_fast = min(second_fast, max(fast, row[_FASTNESS]))
-            fast = min(fast, row[_FASTNESS])
+            clips += blocks[i, _CLIPPED]
+            second_fast = min(second_fast, max(fast, blocks[i, _FASTNESS]))
+            fast = min(fast, blocks[i, _FASTNESS])
     extent = high - low
     seconds = int(s[_SECONDS])
-    usual, largest = _known_ranges(ranges, min(seconds, len(ranges)), extent)
-    full = known == len(blocks)
+    usual, largest = (of_ranges[0], of_ranges[1]) if seconds > 0 else (extent, extent)
+    full = known == _HISTORY
     verdict = 0
-    if blocks[(count - 1) % len(blocks), _MISSING] > 0.0:
+    if blocks[(count - 1) % _HISTORY, _MISSING] > 0.0:
         verdict |= MISSING
     if full and (extent < FLAT_RANGE or extent < FLAT_SHARE * largest):
         verdict |= FLAT
@@ -226,26 +244,39 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal, risen: Signal) -> int:
         verdict |= CLIPPED
     muscle = known >= BLOCKS and extent > FLAT_RANGE and second_fast > FAST_SHARE * min(extent, usual)
     leap = seconds >= 10 and extent > LEAP * usual
-    motion = full and not muscle and _in_motion(s, blocks, usual)
-    trouble = leap or motion or (full and _runs(blocks, count, usual))
+    between, top, wander = _lately(blocks) if full else (0.0, 0.0, 0.0)
+    motion = full and not muscle and _in_motion(s, between, top, wander, usual)
+    trouble = leap or motion or (full and _runs(blocks, count, between, top, usual))
     held = _hold(s, trouble)
     if muscle or trouble or held:
         verdict |= NOISY
     if full and count % BLOCKS == 0:
         _remember(s, ranges, extent, verdict)
-        clean = verdict in (0, NOISY) and _is_clean(blocks, extent, second_fast)
+        clean = verdict in (0, NOISY) and _is_clean(between, top, wander, extent, second_fast)
         if level.has_risen(extent, usual if verdict == NOISY else np.inf, clean, risen):
             s[_SECONDS] = s[_CLOSED] = s[_TROUBLE] = s[_HELD] = 0.0
+        if verdict == 0:
+            _renew_usual(ranges, min(int(s[_SECONDS]), len(ranges)), of_ranges)
     return verdict
 
 
 @compiled
-def _is_clean(blocks: Any, extent: float, fast: float) -> bool:
+def _lately(blocks: Any) -> tuple[float, float, float]:
+    """Over the last 2 s, all blocks: median of the envelope's medians, its peak, range of the baseline."""
+    top, low, high = blocks[0, _TOP], blocks[0, _WLOW], blocks[0, _WHIGH]
+    middles = np.empty(_HISTORY)
+    for i in range(_HISTORY):
+        middles[i] = blocks[i, _MIDDLE]
+        top = max(top, blocks[i, _TOP])
+        low, high = min(low, blocks[i, _WLOW]), max(high, blocks[i, _WHIGH])
+    return median(middles, _HISTORY), top, high - low
+
+
+@compiled
+def _is_clean(between: float, top: float, wander: float, extent: float, fast: float) -> bool:
     """Whether the last 2 s, by their own range ``extent``, show neither muscle noise nor any motion."""
-    between = median(blocks[:, _MIDDLE], len(blocks))
-    busy = between > BACKGROUND_SHARE * np.max(blocks[:, _TOP])
-    wanders = np.max(blocks[:, _WHIGH]) - np.min(blocks[:, _WLOW]) > WANDER_SHARE * extent
-    return bool(fast <= FAST_SHARE * extent and not busy and not wanders)
+    busy = between > BACKGROUND_SHARE * top
+    return bool(fast <= FAST_SHARE * extent and not busy and not wander > WANDER_SHARE * extent)
 
 
 @compiled
@@ -270,48 +301,43 @@ def _remember(s: Signal, ranges: Signal, extent: float, verdict: int) -> None:
 
 
 @compiled
-def _in_motion(s: Signal, blocks: Any, usual: float) -> bool:
+def _in_motion(s: Signal, between: float, top: float, wander: float, usual: float) -> bool:
     """Electrode motion: for some seconds, both much wander and much in the QRS band between the beats.
 
     Either alone is harmless: a wandering baseline is taken out, and a fast broad rhythm fills the band, most
     of all flutter, which the upper limit on the background lets through.
     """
-    low, high = np.min(blocks[:, _WLOW]), np.max(blocks[:, _WHIGH])
-    top = np.max(blocks[:, _TOP])
     if top <= 0.0 or usual <= 0.0:
         return False
     share = 1.0 / (MOTION_TIME * BLOCKS)
-    background = median(blocks[:, _MIDDLE], len(blocks)) / top
+    background = between / top
     s[_BACKGROUND] += share * (background - s[_BACKGROUND])
-    s[_WANDER] += share * (min((high - low) / usual, 1.0) - s[_WANDER])
+    s[_WANDER] += share * (min(wander / usual, 1.0) - s[_WANDER])
     busy = s[_BACKGROUND] > BACKGROUND_SHARE
     rhythm = max(background, s[_BACKGROUND]) >= BACKGROUND_RHYTHM
     return busy and not rhythm and s[_WANDER] > WANDER_SHARE
 
 
 @compiled
-def _runs(blocks: Any, count: int, usual: float) -> bool:
+def _runs(blocks: Any, count: int, between: float, top: float, usual: float) -> bool:
     """Electrode motion, plain at once: the averaged baseline runs, and the QRS band is not quiet between the
     beats. A fast broad rhythm is let through as in :func:`_in_motion`.
     """
-    between = median(blocks[:, _MIDDLE], len(blocks))
-    if between <= RUN_BACKGROUND * usual or between >= BACKGROUND_RHYTHM * np.max(blocks[:, _TOP]):
+    if between <= RUN_BACKGROUND * usual or between >= BACKGROUND_RHYTHM * top:
         return False
-    n = len(blocks) - RUN_BLOCKS
+    n = _HISTORY - RUN_BLOCKS
     path = 0.0
     for j in range(n):
-        newer = blocks[(count - 1 - j) % len(blocks), _WMEAN]
-        path += abs(newer - blocks[(count - 1 - j - RUN_BLOCKS) % len(blocks), _WMEAN])
+        newer = blocks[(count - 1 - j) % _HISTORY, _WMEAN]
+        path += abs(newer - blocks[(count - 1 - j - RUN_BLOCKS) % _HISTORY, _WMEAN])
     speed = path * BLOCKS / (n * RUN_BLOCKS)
     return bool(speed > RUN_SPEED * usual)
 
 
 @compiled
-def _known_ranges(ranges: Signal, n: int, extent: float) -> tuple[float, float]:
-    """(median, largest) of the first ``n`` ranges; the present ``extent`` while there are none."""
-    if n == 0:
-        return extent, extent
-    largest = ranges[0]
-    for i in range(1, n):
-        largest = max(largest, ranges[i])
-    return median(ranges, n), largest
+def _renew_usual(ranges: Signal, n: int, usual: Signal) -> None:
+    """Median and largest of the first ``n`` ranges."""
+    usual[0] = median(ranges, n)
+    usual[1] = 0.0
+    for i in range(n):
+        usual[1] = max(usual[1], ranges[i])

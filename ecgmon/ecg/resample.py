@@ -203,19 +203,15 @@ def _convolve(
 ) -> tuple[int, int, int]:
     phases = table.shape[0] - 1
     half = table.shape[1] // 2
+    starts, rows = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.int64)
     n = 0
     while at + half < first + len(x) and (limit < 0 or at < limit):
-        phase = (part * phases + parts // 2) // parts
-        start = at - half + 1 - first
-        even, odd = 0.0, 0.0  # two sums, so that the processor need not wait for the one before
-        for j in range(0, 2 * half, 2):
-            even += table[phase, j] * x[start + j]
-            odd += table[phase, j + 1] * x[start + j + 1]
+        starts[n] = at - half + 1 - first
+        rows[n] = (part * phases + parts // 2) // parts
         flag = np.uint8(0)
         for j in range(at - reach, at + reach + 2):
             if j - first < len(flags) and (part > 0 or j <= at + reach):
                 flag |= flags[j - first]
-        y[n] = even + odd
         y_marks[n] = flag
         n += 1
         at += step
@@ -223,4 +219,28 @@ def _convolve(
         if part >= parts:
             part -= parts
             at += 1
+    k = 0
+    while k + 3 < n:  # four at a time: the processor adds to the others' sums while one is not ready
+        a, b, c, d = table[rows[k]], table[rows[k + 1]], table[rows[k + 2]], table[rows[k + 3]]
+        p, q, r, s = x[starts[k] :], x[starts[k + 1] :], x[starts[k + 2] :], x[starts[k + 3] :]
+        even_a = even_b = even_c = even_d = odd_a = odd_b = odd_c = odd_d = 0.0
+        for j in range(0, 2 * half, 2):
+            even_a += a[j] * p[j]
+            odd_a += a[j + 1] * p[j + 1]
+            even_b += b[j] * q[j]
+            odd_b += b[j + 1] * q[j + 1]
+            even_c += c[j] * r[j]
+            odd_c += c[j + 1] * r[j + 1]
+            even_d += d[j] * s[j]
+            odd_d += d[j + 1] * s[j + 1]
+        y[k], y[k + 1], y[k + 2], y[k + 3] = even_a + odd_a, even_b + odd_b, even_c + odd_c, even_d + odd_d
+        k += 4
+    while k < n:
+        a, p = table[rows[k]], x[starts[k] :]
+        even_a = odd_a = 0.0
+        for j in range(0, 2 * half, 2):
+            even_a += a[j] * p[j]
+            odd_a += a[j + 1] * p[j + 1]
+        y[k] = even_a + odd_a
+        k += 1
     return n, at, part

@@ -1,6 +1,6 @@
 """R-peaks from the QRS envelope, as a stream.
 
-Every hump of the envelope (:class:`ecgmon.ecg.filters.Envelope`) that stands highest within 0.2 s is a
+Every hump of the envelope (:func:`ecgmon.ecg.filters.envelope`) that stands highest within 0.2 s is a
 candidate. Where Pan and Tompkins (1985) and Hamilton and Tompkins (1986) put a threshold between signal
 and noise level, a second rule against T waves and a third for the search-back, one sum of evidence decides
 here: the log-odds that the hump is a beat,
@@ -116,44 +116,64 @@ _ROOM: Final = 128  # candidates that wait: at least 0.2 s apart, for longer tha
 Peaks = NDArray[np.int64]
 
 
-class Detector:
-    """Finds R-peaks in an envelope; see the module's text."""
+def state() -> tuple[Signal, Signal, Signal, Signal]:
+    """Nothing seen: the state proper, recent beats [2, 8], pending candidates [128, 2] (place and height of
+    those that were rejected since the last beat), and the known shapes (:mod:`ecgmon.ecg.shapes`).
+    """
+    found = np.zeros(_SIZE), np.zeros((2, _RECENT)), np.zeros((_ROOM, 2)), shapes.state()
+    restart(0, found[0], found[3])
+    return found
 
-    def __init__(self) -> None:
-        self._state = np.zeros(_SIZE)
-        self._recent = np.zeros((2, _RECENT))
-        self._pending = np.zeros((_ROOM, 2))  # place and height of rejected candidates since the last beat
-        self._known = shapes.state()
-        self.restart(0)
 
-    def restart(self, at: int) -> None:
-        """Forget everything; the next sample has index ``at``."""
-        self._state[:] = 0.0
-        self._state[_K] = at
-        self._state[_START] = at
-        self._state[_LAST] = -1.0
-        self._known[:] = shapes.state()
-
-    def feed(self, envelope: Signal, signal: Signal, blocked: Flags) -> Peaks:
-        """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of
-        them are ``blocked`` (0 or 1).
-
-        Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the
-        sample that decided it.
-        """
-        out = np.empty((len(envelope) // SEPARATION + _ROOM, 2), dtype=np.int64)
-        _detect(envelope, signal, blocked, self._state, self._recent, self._pending, self._known, out)
-        return out[: int(self._state[_FOUND])]
-
-    def flush(self) -> Peaks:
-        """The stream ends here: decide what is still open. As :meth:`feed`."""
-        out = np.empty((_ROOM, 2), dtype=np.int64)
-        _finish(self._state, self._recent, self._pending, self._known, out)
-        return out[: int(self._state[_FOUND])]
+def restart(at: int, s: Signal, known: Signal) -> None:
+    """Forget everything; the next sample has index ``at``."""
+    s[:] = 0.0
+    s[_K] = at
+    s[_START] = at
+    s[_LAST] = -1.0
+    known[:] = shapes.state()
 
 
 @compiled
-def _detect(
+def detect(
+    e: Signal,
+    y: Signal,
+    blocked: Flags,
+    s: Signal,
+    recent: Signal,
+    pending: Signal,
+    known: Signal,
+) -> Peaks:
+    """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of them
+    are ``blocked`` (0 or 1).
+
+    Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the sample of
+    the envelope that decided it.
+    """
+    out = np.empty((len(e) // SEPARATION + _ROOM, 2), dtype=np.int64)
+    s[_FOUND] = 0.0
+    _follow(e, y, blocked, s, recent, pending, known, out)
+    return out[: int(s[_FOUND])]
+
+
+@compiled
+def finish(s: Signal, recent: Signal, pending: Signal, known: Signal) -> Peaks:
+    """The stream ends here: decide what is still open. As :func:`detect`."""
+    out = np.empty((_ROOM, 2), dtype=np.int64)
+    s[_FOUND] = 0.0
+    last = known[shapes.SIGNAL + ((int(s[_K]) - 1) & shapes.MASK)]
+    held, nothing = np.full(shapes.DELAY, last), np.zeros(shapes.DELAY)
+    _follow(nothing, held, np.zeros(shapes.DELAY, dtype=np.uint8), s, recent, pending, known, out)
+    now = s[_K] - shapes.DELAY
+    _candidate(now, s, recent, pending, known, out)
+    s[_RISING] = 0.0
+    if not s[_LEARNED]:
+        _learn(now, s, recent, pending, known, out)
+    return out[: int(s[_FOUND])]
+
+
+@compiled
+def _follow(
     e: Signal,
     y: Signal,
     blocked: Flags,
@@ -163,14 +183,20 @@ def _detect(
     known: Signal,
     out: Peaks,
 ) -> None:
-    s[_FOUND] = 0.0
     for i in range(len(e)):
         shapes.push(int(s[_K]), s[_K] == s[_START], e[i], y[i], blocked[i], known)
         k = s[_K] - shapes.DELAY  # the sample that is looked at
         s[_K] += 1.0
         if k < s[_START]:
             continue
-        value = _value(int(k), s, known)
+        at = int(k)
+        value = background = known[shapes.ENVELOPE + (at & shapes.MASK)]
+        s[_PART] = shapes.follow_noise(at, s[_SIGNAL], known)
+        if shapes.noise_is_due(at):
+            shapes.learn_noise(known)
+        if s[_PART] > 0.0:
+            value, background = _matched(at, value, s, known)
+        _follow_background(background, known[shapes.BLOCKED + (at & shapes.MASK)] > 0.0, s)
         if value > s[_TOP]:
             s[_TOP] = value
             s[_TOP_AT] = k
@@ -182,41 +208,22 @@ def _detect(
             s[_RISING] = 0.0
         s[_PREVIOUS] = value
         if s[_LEARNED]:
-            _search_back(k - SEPARATION, k, s, recent, pending, known, out)
+            if _is_late(k - SEPARATION, s):
+                _search_back(k - SEPARATION, k, s, recent, pending, known, out)
         elif k - s[_START] >= LEARNING:
             _learn(k, s, recent, pending, known, out)
 
 
 @compiled
-def _value(k: int, s: Signal, known: Signal) -> float:
-    """How high sample ``k`` stands: the envelope, or in noise what of it the known shapes explain."""
-    envelope = known[shapes.ENVELOPE + (k & shapes.MASK)]
-    value = envelope
-    background = envelope
-    s[_PART] = shapes.follow_noise(k, s[_SIGNAL], known)
-    if s[_PART] > 0.0:
-        height = shapes.matched(k, known)
-        if np.isnan(height):
-            s[_PART] = 0.0
-        else:
-            mixed = (1.0 - s[_PART]) * envelope + s[_PART] * height
-            value = max(shapes.LEAST * envelope, mixed)
-            background = abs(mixed)
-    _follow_background(background, known[shapes.BLOCKED + (k & shapes.MASK)] > 0.0, s)
-    return value  # type: ignore[no-any-return]
-
-
-@compiled
-def _finish(s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
-    s[_FOUND] = 0.0
-    last = known[shapes.SIGNAL + ((int(s[_K]) - 1) & shapes.MASK)]
-    held, nothing = np.full(shapes.DELAY, last), np.zeros(shapes.DELAY)
-    _detect(nothing, held, np.zeros(shapes.DELAY, dtype=np.uint8), s, recent, pending, known, out)
-    now = s[_K] - shapes.DELAY
-    _candidate(now, s, recent, pending, known, out)
-    s[_RISING] = 0.0
-    if not s[_LEARNED]:
-        _learn(now, s, recent, pending, known, out)
+def _matched(k: int, envelope: float, s: Signal, known: Signal) -> tuple[float, float]:
+    """In noise: how high sample ``k`` stands, mostly by what of it the known shapes explain, and what it
+    counts for the background."""
+    height = shapes.matched(k, known)
+    if np.isnan(height):
+        s[_PART] = 0.0
+        return envelope, envelope
+    mixed = (1.0 - s[_PART]) * envelope + s[_PART] * height
+    return max(shapes.LEAST * envelope, mixed), abs(mixed)
 
 
 @compiled
@@ -226,12 +233,11 @@ def _follow_background(value: float, blocked: bool, s: Signal) -> None:
     s[_BLOCKED] = s[_BLOCKED] + 1.0 if blocked else 0.0
     if s[_BLOCKED] > LOST:
         s[_LAST] = -1.0
-    if s[_BACKGROUND] == 0.0:
-        s[_BACKGROUND] = value
-    elif value > s[_BACKGROUND]:
-        s[_BACKGROUND] *= BACKGROUND_STEP
-    elif not blocked and value > shapes.LEAST_HEIGHT:
-        s[_BACKGROUND] /= BACKGROUND_STEP
+    before = s[_BACKGROUND]
+    # both are made: which one it is nobody could foresee, and a wrong guess costs more
+    up, down = before * BACKGROUND_STEP, before / BACKGROUND_STEP
+    down = down if not blocked and value > shapes.LEAST_HEIGHT else before
+    s[_BACKGROUND] = value if before == 0.0 else up if value > before else down
 
 
 @compiled
@@ -282,14 +288,20 @@ def _log_odds(at: float, height: float, s: Signal) -> float:
 
 
 @compiled
+def _is_late(until: float, s: Signal) -> bool:
+    """Whether a beat is missing up to sample ``until`` that a candidate might be."""
+    if s[_PENDING] == 0.0 or s[_RR] <= 0.0 or s[_LAST] < 0.0:
+        return False
+    return (until - s[_LAST]) / s[_RR] - SEARCH_AFTER >= 0.0  # type: ignore[no-any-return]
+
+
+@compiled
 def _search_back(
     until: float, now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks
 ) -> None:
     """Beats missing up to sample ``until`` are looked for among the rejected candidates."""
-    while s[_PENDING] > 0.0 and s[_RR] > 0.0 and s[_LAST] >= 0.0:
+    while _is_late(until, s):
         late = (until - s[_LAST]) / s[_RR] - SEARCH_AFTER
-        if late < 0.0:
-            return
         top = max(SEARCH_LOWEST, SEARCH_FIRST - SEARCH_FALL * late)
         best = -1
         for i in range(int(s[_PENDING])):

@@ -1,6 +1,6 @@
 """A patient's QRS complexes, known by their shape: a second measure of height, for noise.
 
-The envelope (:class:`ecgmon.ecg.filters.Envelope`) takes whatever lies in the QRS band for QRS. Once the
+The envelope (:func:`ecgmon.ecg.filters.envelope`) takes whatever lies in the QRS band for QRS. Once the
 complexes of a patient are known, a matched filter sees through noise that hides them from it (North 1943;
 Turin, IRE Trans. Information Theory 6:311, 1960):
 
@@ -122,25 +122,33 @@ def follow_noise(k: int, usual: float, x: Signal) -> float:
     height = x[ENVELOPE + i]
     x[_LOW_SLOPE + i] = 0.0
     if not x[BLOCKED + i] and height > LEAST_HEIGHT:
-        if x[_LEVEL] == 0.0:
-            x[_LEVEL] = height
-        elif height > x[_LEVEL]:
-            x[_LEVEL] *= 1.0 + QUANTILE_STEP * QUANTILE
-        else:
-            x[_LEVEL] /= 1.0 + QUANTILE_STEP * (1.0 - QUANTILE)
+        before = x[_LEVEL]
+        up = before * (1.0 + QUANTILE_STEP * QUANTILE)
+        down = before / (1.0 + QUANTILE_STEP * (1.0 - QUANTILE))
+        x[_LEVEL] = height if before == 0.0 else up if height > before else down
         slope = x[_SLOPE + i]
         if height < LOW * usual and slope != 0.0:
             x[_LOW_SLOPE + i] = slope
             for j in range(ORDER + 1):
                 now = slope * x[_LOW_SLOPE + ((k - j) & MASK)]
                 x[_LAGS + j] += NOISE_RATE * (now - x[_LAGS + j])
-    if k % FS == 0:
-        _predict(x)
-        for shape in range(_FIRST, _SIZE, _WIDTH):
-            _whiten(shape, x)
     if usual == 0.0 or x[BLOCKED + i] or x[_LEVEL] <= QUIET * usual:
         return 0.0
     return min(1.0, (x[_LEVEL] / usual - QUIET) / (NOISY - QUIET))  # type: ignore[no-any-return]
+
+
+@compiled
+def noise_is_due(k: int) -> bool:
+    """Whether :func:`learn_noise` is to follow sample ``k``: once a second."""
+    return k % FS == 0
+
+
+@compiled
+def learn_noise(x: Signal) -> None:
+    """The predictor and the whitened shapes, from the noise of the last seconds."""
+    _predict(x)
+    for shape in range(_FIRST, _SIZE, _WIDTH):
+        _whiten(shape, x)
 
 
 @compiled

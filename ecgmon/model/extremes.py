@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 
 FloatArray = NDArray[np.float64]
 
@@ -145,6 +144,8 @@ def fit_pareto(excesses: ArrayLike, weights: ArrayLike) -> tuple[float, float]:
     log(1 + theta y) (Grimshaw 1993): one bounded search in one dimension, the same result every time. A shape
     above 1, a tail without a mean, is cut to 1.
     """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - a quarter of a second, for fits alone
+
     y = np.asarray(excesses, dtype=np.float64)
     w = np.asarray(weights, dtype=np.float64)
     w = w / w.sum()

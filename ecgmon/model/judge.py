@@ -1,35 +1,26 @@
 """Beats against their baselines: restore with the autoencoder, measure, score, learn.
 
 The autoencoder works on batches over many streams; what is relative to one patient is in
-:mod:`ecgmon.model.oddness`. Scores do not depend on how beats were batched, up to the last digits of the
-batched arithmetic.
+:mod:`ecgmon.model.oddness`. Scores do not depend on how beats were batched: on a CPU to the bit, on a GPU up
+to the last digits of the batched arithmetic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg.types import WINDOW, Beat, Layout, Samples
-from ecgmon.model import oddness as odd
+from ecgmon.ecg.types import Beat, Layout, Samples
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.model.oddness import Population, ScoreSettings
-from ecgmon.model.parts import (
-    FIBRILLATING,
-    MAX_SHIFT,
-    QRS,
-    REGIONS,
-    Floats,
-    K,
-    earliness,
-    measure,
-    regularity,
-)
+from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, Floats, K
 from ecgmon.model.restorer import Restorer
+from ecgmon.model.runs import SCALE, SHIFT, Integers, advance_run, believe, prepare_run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +49,34 @@ class Judged:
     shift: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """Beats that were restored together, a row each; what :class:`Judged` has, under its names, and
+
+    scores   [n, 2] score and plain score
+    laid     [n, 2] shift, and which reference
+    middle   [n] what was taken off the windows, mV
+    """
+
+    x: Samples
+    reference: Samples
+    restored: Samples
+    warm: NDArray[np.bool_]
+    raw: Floats
+    z: Floats
+    scores: Floats
+    laid: Integers
+    middle: Floats
+
+    def beats(self) -> Iterator[Judged]:
+        """One by one."""
+        for i, (score, plain) in enumerate(self.scores.tolist()):
+            yield Judged(
+                score, plain, self.z[i], self.raw[i], bool(self.warm[i]), self.x[i], self.reference[i],
+                self.restored[i], int(self.laid[i, SHIFT]),
+            )  # fmt: skip
+
+
 class Judge:
     """Restores beats and takes their baselines over them; without an autoencoder the reference stands in."""
 
@@ -77,6 +96,11 @@ class Judge:
 
     def judge(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[tuple[int, Judged]]:
         """Yield (index into ``items``, what was found) for each beat; each stream's beats in their order."""
+        for taken, found in self.rounds(items):
+            yield from zip(taken, found.beats(), strict=True)
+
+    def rounds(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[tuple[list[int], Round]]:
+        """The same by batches of the autoencoder: indices into ``items``, and what was found of those."""
         queues: dict[int, list[int]] = {}
         for i, (_, baseline) in enumerate(items):
             queues.setdefault(id(baseline), []).append(i)
@@ -88,32 +112,31 @@ class Judge:
                 taken += queue[:n]
                 del queue[:n]
             waiting = [queue for queue in waiting if queue]
-            yield from zip(taken, self._round([items[i] for i in taken]), strict=True)
+            yield taken, self._round([items[i] for i in taken])
 
-    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[Judged]:
-        x = np.empty((len(items), WINDOW), np.float32)
-        reference = np.zeros((len(items), WINDOW), np.float32)
-        laid = []
-        for i, (beat, baseline) in enumerate(items):
-            scale = beat.scale if self.layout == "centred" else 0.0
-            shift, which = odd.prepare(
-                baseline.state, beat.window, scale, MAX_SHIFT[self.layout], self._qrs, x[i]
-            )
-            laid.append((shift, which))
-            if baseline.warm:
-                reference[i] = baseline.reference(which)
-        restored = self._restore(x, reference, np.array([baseline.warm for _, baseline in items]))
-        statistics, level = self.population.parts, self.population.level
-        for i, ((beat, baseline), (shift, which)) in enumerate(zip(items, laid, strict=True)):
-            raw, z, warm = np.empty(K), np.empty(K), baseline.warm
-            early = earliness(beat.rr, beat.rr_local, beat.irregularity)
-            fibrillating = 1.0 - regularity(beat.irregularity, FIBRILLATING)
-            measure(x[i], restored[i], self.regions, early, raw)
-            score, plain = odd.advance(
-                baseline.state, statistics, level, self._rule, self._qrs,
-                x[i], beat.rr, fibrillating, raw, which, z,
+    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Round:
+        """Beats that their baselines have room for, those of a stream side by side."""
+        n = len(items)
+        windows = np.array([beat.window for beat, _ in items], np.float32)
+        known = np.array([(beat.scale, beat.rr, beat.rr_local, beat.irregularity) for beat, _ in items])
+        if self.layout != "centred":
+            known[:, SCALE] = 0.0
+        x, reference = np.empty_like(windows), np.empty_like(windows)
+        laid, middle, warm = np.empty((n, 2), np.int64), np.empty(n), np.empty(n, np.bool_)
+        runs = _runs([baseline for _, baseline in items])
+        for baseline, run in runs:
+            warm[run] = prepare_run(
+                baseline.state, windows[run], known[run], MAX_SHIFT[self.layout], self._qrs,
+                x[run], reference[run], laid[run], middle[run],
             )  # fmt: skip
-            yield Judged(score, plain, z, raw, warm, x[i], reference[i], restored[i], shift)
+        restored = self._restore(x, reference, warm)
+        raw, z, scores = np.empty((n, K)), np.empty((n, K)), np.empty((n, 2))
+        for baseline, run in runs:
+            advance_run(
+                baseline.state, self.population.parts, self.population.level, self._rule, self._qrs,
+                self.regions, known[run], laid[run], x[run], restored[run], raw[run], z[run], scores[run],
+            )  # fmt: skip
+        return Round(x, reference, restored, warm, raw, z, scores, laid, middle)
 
     def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:
         """What the autoencoder makes of ``x`` [n, 187], drawn half-way back to the reference where there is
@@ -121,10 +144,19 @@ class Judge:
         if self.restorer is None:
             return reference
         drawn = self.restorer(x, reference)
-        if not self.restorer.sees_reference:
-            return drawn
-        drawn[warm] = reference[warm] + np.float32(odd.BELIEVED) * (drawn[warm] - reference[warm])
+        if self.restorer.sees_reference:
+            believe(drawn, reference, warm)
         return drawn
+
+
+def _runs(baselines: Sequence[Baseline]) -> list[tuple[Baseline, slice]]:
+    """Each baseline once, and which beats are its own."""
+    runs, first = [], 0
+    for _, run in groupby(baselines, key=id):
+        members = list(run)
+        runs.append((members[0], slice(first, first + len(members))))
+        first += len(members)
+    return runs
 
 
 def judge_record(judge: Judge, record: RecordBeats) -> list[Judged | None]:

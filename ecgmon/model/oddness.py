@@ -156,15 +156,15 @@ def fingerprint() -> str:
 @compiled
 def prepare(
     state: Floats, window: Samples, scale: float, max_shift: int, qrs: tuple[int, int], x: Samples
-) -> tuple[int, int]:
-    """Normalise a window and lay it on the nearer reference: (samples moved by, which reference).
+) -> tuple[int, int, float]:
+    """Normalise a window and lay it on the nearer reference: (samples moved by, which reference, median).
 
     Fills ``x`` [187]: window minus its median, in units of ``scale`` (0 keeps it as it is), moved so that the
     QRS complex (samples ``qrs``) lies best on the reference.
     """
-    normalise(window, scale, x)
+    middle = normalise(window, scale, x)
     if state[V_SEEN] < BOOT:
-        return 0, 0
+        return 0, 0, middle
     first = state[A_SNAPSHOTS : A_SNAPSHOTS + WINDOW]
     shift, distance = lie_on(x, first, max_shift, qrs)
     which = 0
@@ -174,7 +174,7 @@ def prepare(
         if nearer < distance:
             shift, which = other, 1
     move(x, shift)
-    return shift, which
+    return shift, which, middle
 
 
 @compiled

@@ -50,6 +50,7 @@ FLOOR: Final = 0.01
 infinity."""
 
 
+@compiled
 def earliness(rr: float, rr_local: float, irregularity: float) -> float:
     """How early a beat comes: log of basic over own RR interval, less where the rhythm is irregular anyway.
 
@@ -61,6 +62,7 @@ def earliness(rr: float, rr_local: float, irregularity: float) -> float:
     return float(np.log(rr_local / rr) * regularity(irregularity, IRREGULAR))
 
 
+@compiled
 def regularity(irregularity: float, at: float) -> float:
     """1 in a regular rhythm, 0.71 where the irregularity is ``at``, soon 0 above; 1 where it is not known."""
     known = irregularity if irregularity > 0 else 0.0
@@ -68,14 +70,16 @@ def regularity(irregularity: float, at: float) -> float:
 
 
 @compiled
-def normalise(window: Samples, scale: float, x: Samples) -> None:
-    """Fill ``x`` [187]: window minus its median, in units of ``scale``; as it is where ``scale`` is 0."""
-    if scale > 0:
-        middle = np.median(window)
-        for j in range(WINDOW):
-            x[j] = min(max((window[j] - middle) / scale, -CLIP), CLIP)
-    else:
+def normalise(window: Samples, scale: float, x: Samples) -> float:
+    """Fill ``x`` [187]: window minus its median, in units of ``scale``; as it is where ``scale`` is 0. Gives
+    what was taken off."""
+    if not scale > 0:
         x[:] = window
+        return 0.0
+    middle = float(np.median(window))
+    for j in range(WINDOW):
+        x[j] = min(max((window[j] - middle) / scale, -CLIP), CLIP)
+    return middle
 
 
 @compiled

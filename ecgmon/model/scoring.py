@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,11 @@ from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.calibration import Calibration
 from ecgmon.model.devices import Device
-from ecgmon.model.judge import Judge, Judged
+from ecgmon.model.judge import Judge, Round
 from ecgmon.model.oddness import Population
-from ecgmon.model.parts import PARTS
+from ecgmon.model.parts import PARTS, Floats
 from ecgmon.model.restorer import Restorer, window_errors
+from ecgmon.model.runs import in_millivolt
 
 
 class Scorer:
@@ -61,34 +62,18 @@ class Scorer:
 
     def score(self, items: Sequence[tuple[Beat, Baseline]]) -> list[Score]:
         """Score good beats, each with its stream's baseline, in stream order; baselines learn on the way."""
-        if self._judge is None or self._calibration is None:
+        judge, calibration = self._judge, self._calibration
+        if judge is None or calibration is None:
             raise BundleError(
                 f"bundle '{self.bundle.name}' was trained on single windows and cannot score streams; "
                 "train on recordings"
             )
-        if not items:
-            return []
-        found: list[Judged | None] = [None] * len(items)
-        for i, judged in self._judge.judge(items):
-            found[i] = judged
-        complete = [judged for judged in found if judged is not None]
-        p_values = self._calibration.p_value(np.array([judged.score for judged in complete]))
-        return [
-            Score(
-                score=judged.score,
-                p_value=float(p),
-                odd=bool(p <= self.beat_threshold),
-                alarming=bool(p <= self.threshold),
-                parts=dict(zip(PARTS, judged.z.tolist(), strict=True)),
-                reconstruction=self._in_millivolt(judged.restored, judged.shift, beat),
-                reference=(
-                    self._in_millivolt(judged.reference, judged.shift, beat)
-                    if judged.warm and self.layout == "centred"
-                    else None
-                ),
-            )
-            for judged, p, (beat, _) in zip(complete, p_values, items, strict=True)
-        ]
+        scores: dict[int, Score] = {}
+        for taken, found in judge.rounds(items):
+            p_values = calibration.p_value(found.scores[:, 0])
+            told = self._told(found, p_values, [items[i][0].scale for i in taken])
+            scores.update(zip(taken, told, strict=True))
+        return [scores[i] for i in range(len(items))]
 
     def score_windows(self, windows: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores [n] and p-values [n] of ready windows [n, 187].
@@ -102,13 +87,29 @@ class Scorer:
         scores = window_errors(self._restorer, windows)
         return scores, self._windows.p_value(scores)
 
-    def _in_millivolt(self, shape: Samples, shift: int, beat: Beat) -> Samples:
-        """``shape`` [187], which was compared with the window moved by ``shift``, back on the window."""
-        placed = np.roll(shape, shift) if shift else shape
-        if self.layout == "kachuee":
-            return placed
-        mv: Samples = placed * np.float32(beat.scale) + np.float32(np.median(beat.window))
-        return mv
+    def _told(self, found: Round, p_values: Floats, scale: Sequence[float]) -> Iterator[Score]:
+        """What was found of beats with ``scale`` mV to the unit. Each gets arrays of its own: of the few that
+        are kept for an alert, the rest of the batch must not be kept too."""
+        restored, usual = found.restored, found.reference
+        if self.layout == "centred":
+            gain = np.array(scale)
+            restored = in_millivolt(restored, found.laid, gain, found.middle)
+            usual = in_millivolt(usual, found.laid, gain, found.middle)
+        known = found.warm & (self.layout == "centred")
+        odd, alarming = p_values <= self.beat_threshold, p_values <= self.threshold
+        columns = (found.scores[:, 0], p_values, odd, alarming, found.z, known)
+        for i, (score, p, is_odd, alarms, z, has_usual) in enumerate(
+            zip(*(c.tolist() for c in columns), strict=True)
+        ):
+            yield Score(
+                score=score,
+                p_value=p,
+                odd=is_odd,
+                alarming=alarms,
+                parts=dict(zip(PARTS, z, strict=True)),
+                reconstruction=restored[i].copy(),
+                reference=usual[i].copy() if has_usual else None,
+            )
 
 
 def _calibration(bundle: Bundle, name: str) -> Calibration | None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
 from ecgmon.monitor import snapshot
+from ecgmon.monitor.middle import median
 from ecgmon.monitor.policies import AlertSettings, Change, Watch
 from ecgmon.monitor.policies.intervals import Intervals
 from ecgmon.monitor.policies.silence import Silence
@@ -38,15 +39,15 @@ class HeartRate:
         """Take the next beat; one that is not good may be an artefact, and so may the intervals beside it."""
         self._intervals.beat(beat, usable=beat.good)
 
-    def second(self, quality: Quality, known: Iterable[Silence]) -> None:
-        """Take the verdict over a second, and the silences known with it: the intervals of a slow heart."""
-        self._intervals.second(quality, known)
+    def second(self, quality: Quality, slow: Iterable[Silence]) -> None:
+        """Take the verdict over a second, and the intervals of a slow heart known with it."""
+        self._intervals.second(quality, slow)
 
     def at(self, t: float) -> float | None:
         """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
         if len(self._intervals.rr) < 3 or t - self._intervals.last > RATE_SECONDS:
             return None
-        return round(60.0 / float(np.median(self._intervals.rr)), 1)
+        return round(60.0 / median(self._intervals.rr), 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +61,8 @@ class StreamAlerts:
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
     """What was raised and is not cleared."""
     heart_rate: HeartRate = field(default_factory=HeartRate)
+    changes: int = 0
+    """How often one was raised or cleared."""
     watch: Watch = field(init=False)
     _next: AlertSettings = field(init=False)
 
@@ -80,13 +83,23 @@ class StreamAlerts:
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
         self.heart_rate.beat(beat)
-        return [self._alert(c, epoch) for policy in self.watch.policies for c in policy.beat(beat, score)]
+        alerts: list[Alert] = []
+        for policy in self.watch.by_beat:
+            changes = policy.beat(beat, score)
+            if changes:
+                alerts += [self._alert(change, epoch) for change in changes]
+        return alerts
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
-        self._renew()
-        alerts = [self._alert(c, epoch) for policy in self.watch.policies for c in policy.second(quality)]
-        self.heart_rate.second(quality, self.watch.silence.known)
+        if self._next is not self.settings:
+            self._renew()
+        alerts: list[Alert] = []
+        for policy in self.watch.by_second:
+            changes = policy.second(quality)
+            if changes:
+                alerts += [self._alert(change, epoch) for change in changes]
+        self.heart_rate.second(quality, self.watch.silence.slow)
         return alerts
 
     def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:
@@ -121,6 +134,7 @@ class StreamAlerts:
         self._renew()
 
     def _alert(self, change: Change, epoch: float) -> Alert:
+        self.changes += 1
         before = self.standing.pop(change.kind, None)
         onset = epoch + change.onset if before is None else before.onset
         score = change.oddest[1] if change.oddest else None

@@ -26,6 +26,7 @@ the last is taken: it is the clock that was set.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections import deque
 from dataclasses import dataclass
@@ -84,6 +85,9 @@ class Drop:
 
 Verdict = Follow | Drop
 
+_NEXT: Final = Follow(0.0)
+_TIME: Final = struct.Struct("=d")
+
 
 class Arrivals:
     """The order of one stream's chunks, from its first one on."""
@@ -117,7 +121,8 @@ class Arrivals:
     def missing(self, chunk: Chunk) -> int:
         """How many numbers are missing before ``chunk``; 0 also where that cannot be said, or its time
         follows."""
-        return 0 if self._in_line(chunk.t - self._due) else max(0, (self._ahead(chunk) or 0) - 1)
+        late = chunk.t - self._due
+        return 0 if self._in_line(late) else max(0, (self._ahead(chunk, late) or 0) - 1)
 
     def _in_line(self, late: float) -> bool:
         """Its time says that nothing is missing, whatever its number says (a counter may be shared)."""
@@ -125,12 +130,12 @@ class Arrivals:
 
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
-        late, ahead = chunk.t - self._due, self._ahead(chunk)
+        late = chunk.t - self._due
+        ahead = self._ahead(chunk, late)
         verdict = self._by_time(chunk, late) if ahead is None else self._by_number(chunk, late, ahead)
         return self._accept(chunk, late, ahead, verdict) if isinstance(verdict, Follow) else verdict
 
-    def _ahead(self, chunk: Chunk) -> int | None:
-        late = chunk.t - self._due
+    def _ahead(self, chunk: Chunk, late: float) -> int | None:
         return self._numbers.ahead(chunk.seq, late, self._chunk_seconds, self._settings.jitter_seconds)
 
     def _by_number(self, chunk: Chunk, late: float, ahead: int) -> Verdict:
@@ -177,7 +182,7 @@ class Arrivals:
         longest = self._settings.max_gap_seconds
         if seconds > longest:
             return Follow(longest, "long-gap")
-        return Follow(seconds if seconds > shortest else 0.0)
+        return Follow(seconds) if seconds > shortest else _NEXT
 
     def _unsure(self, chunk: Chunk, number: int | None, reason: DropReason, event: Event) -> Verdict:
         """Time went back: drop the chunk, unless enough others stood in one line before it."""
@@ -204,14 +209,17 @@ class Arrivals:
             self._gaps.append((self._due, chunk.t))
         self._note(chunk)
         numbers.seq = chunk.seq
-        self._due = _end(chunk)
         self._chunk_seconds = _seconds(chunk)
+        self._due = chunk.t + self._chunk_seconds
         self._aside = None
         return verdict
 
     def _count(self, chunk: Chunk, late: float, ahead: int, verdict: Follow) -> Follow:
         """Go on in the numbers, as long as they are of any use."""
         numbers, jitter = self._numbers, self._settings.jitter_seconds
+        if ahead == 1 and verdict.event is None:  # the next one, as nearly all are
+            numbers.follow(chunk.seq, 1, reset=False, doubtful=False)
+            return verdict
         reset = verdict.event == "sequence-reset"
         if ahead > 1 and not reset:
             self._gaps.append((numbers.count + 1, numbers.count + ahead))
@@ -252,4 +260,4 @@ def _end(chunk: Chunk) -> float:
 
 def _digest(chunk: Chunk) -> int:
     """Of its samples and its time."""
-    return zlib.crc32(chunk.samples.tobytes(), zlib.crc32(np.float64(chunk.t).tobytes()))
+    return zlib.crc32(np.ascontiguousarray(chunk.samples).data, zlib.crc32(_TIME.pack(chunk.t)))

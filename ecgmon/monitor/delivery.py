@@ -54,14 +54,14 @@ class Delivery:
             raise self._error
 
     def _hand_on(self, item: Item, score: Score | None) -> None:
-        what, state = item.what, item.state
-        if state is None:
+        state, what, _, _ = item
+        if isinstance(what, Beat) and state is not None:
+            self._beat(item, state, what, score)
+        elif isinstance(what, Quality) and state is not None:
+            self._second(item, state, what)
+        elif state is None:
             if callable(what):
                 what()
-        elif isinstance(what, Beat):
-            self._beat(item, state, what, score)
-        elif isinstance(what, Quality):
-            self._second(item, state, what)
         elif isinstance(what, Silent):
             self._silent(item, state, what)
         elif isinstance(what, End):
@@ -69,18 +69,22 @@ class Delivery:
 
     def _beat(self, item: Item, state: StreamState, beat: Beat, score: Score | None) -> None:
         state.beats += 1
-        state.odd_beats += score is not None and score.odd
-        self._alerts(item, state, beat.ready, state.alerts.beat(beat, score, item.epoch))
-        latency = self._clock() - item.received
-        self._observers.tell(lambda o: o.beat(state.name, beat, score, latency))
+        if score is not None and score.odd:
+            state.odd_beats += 1
+        alerts = state.alerts.beat(beat, score, item.epoch)
+        if alerts:
+            self._alerts(item, state, beat.ready, alerts)
+        self._observers.beat(state.name, beat, score, self._clock() - item.received)
 
     def _second(self, item: Item, state: StreamState, quality: Quality) -> None:
         state.verdict = _word(quality)
         t = quality.second + 1.0
-        self._alerts(item, state, t, state.alerts.second(quality, item.epoch))
+        alerts = state.alerts.second(quality, item.epoch)
+        if alerts:
+            self._alerts(item, state, t, alerts)
         if t - state.spoke >= self._state_seconds:
             self._state(state, t, item.epoch)
-        self._observers.tell(lambda o: o.quality(state.name, quality))
+        self._observers.quality(state.name, quality)
 
     def _silent(self, item: Item, state: StreamState, silent: Silent) -> None:
         told = state.alerts
@@ -121,7 +125,6 @@ class Delivery:
 
 def _word(quality: Quality) -> str:
     """The verdict in one word, the gravest first."""
-    for word in ("missing", "flat", "clipped", "noisy"):
-        if getattr(quality, word):
-            return word
-    return "good"
+    if quality.good:
+        return "good"
+    return next(word for word in ("missing", "flat", "clipped", "noisy") if getattr(quality, word))

@@ -21,6 +21,7 @@ from ecgmon.ecg.morphology import ready
 from ecgmon.ecg.types import Beat, Finding, Score
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.findings import Code, Noted, Rhythm, Shown, shape_of
+from ecgmon.monitor.middle import median
 from ecgmon.monitor.words import ORDER, pattern, run, summary, worded
 
 KEPT: Final = 32
@@ -60,7 +61,7 @@ class Row:
         if self._now >= self.longest:
             self.longest = self._now
             self.ectopic = 2 * self._ectopic > self._now
-            self.rate = 60.0 / float(np.median(self._rr)) if self._rr else math.nan
+            self.rate = 60.0 / median(self._rr) if self._rr else math.nan
 
 
 class Tally:
@@ -135,10 +136,12 @@ class EpisodeFindings:
     def beat(self, beat: Beat, score: Score | None) -> None:
         """The next beat of the stream."""
         before = self._recent[-1] if self._recent else None
-        known = set() if before is None else set(before.shown)
-        noted = self._rhythm.note(beat, score)
         if before is not None and before.odd:
+            known = set(before.shown)
+            noted = self._rhythm.note(beat, score)
             self._tally.show({code: before.shown[code] for code in before.shown if code not in known})
+        else:
+            noted = self._rhythm.note(beat, score)
         if noted is not None and score is not None and score.alarming:
             noted.shown.update(shape_of(beat, score))
         if noted is None:

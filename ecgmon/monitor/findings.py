@@ -32,10 +32,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-import numpy as np
-
 from ecgmon.ecg.morphology import Morphology, compare
 from ecgmon.ecg.types import Beat, Score
+from ecgmon.monitor.middle import median_of_sorted
 
 Code = Literal[
     "wide-qrs",
@@ -118,13 +117,14 @@ class Rhythm:
         self._before = before
 
     def _judge(self, noted: Noted, before: Noted) -> None:
-        rr, usual = noted.rr, float(np.median(self._usual))
+        ordered = sorted(self._usual)
+        rr, usual = noted.rr, median_of_sorted(ordered)
         if "early-beat" in before.shown:
             if rr > usual and abs(before.rr + rr - 2.0 * usual) <= COMPENSATES * 2.0 * usual:
                 before.shown["compensatory-pause"] = (rr, usual)
         elif rr > LATE * usual:
             noted.shown["pause" if rr >= PAUSE else "late-beat"] = (rr, usual)
-        if rr < EARLY * usual and rr < sorted(self._usual)[1]:
+        if rr < EARLY * usual and rr < ordered[1]:
             noted.shown["early-beat"] = (rr, usual)
 
 

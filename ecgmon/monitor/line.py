@@ -93,28 +93,34 @@ class Line:
         """Seconds until :meth:`tick` has something to do, ``longest`` at most."""
         return self._batch.wait(self._clock(), longest)
 
-    def tick(self) -> None:
-        """Score what waited long enough."""
-        if self._batch.due(self._clock()):
+    def tick(self, now: float) -> None:
+        """Score what has waited long enough at ``now`` (monotonic, s).
+
+        While chunks wait in the source's queue that is when the newest that was looked at came: by the clock
+        on the wall every beat would be overdue, scored alone, and a monitor once behind would stay behind.
+        """
+        if self._batch.due(now):
             self.score()
 
     def push(self, items: Iterable[Item], now: float) -> None:
         """Put ``items`` at the end, and score when that fills a batch."""
+        batch = self._batch
         for item in items:
-            self._batch.add(item, beat=self._wants(item) is not None, now=now)
-            if self._batch.full:
+            beat = self._wants(item) is not None
+            batch.add(item, beat=beat, now=now)
+            if beat and batch.full:
                 self.score()
 
     def score(self) -> None:
         """Score what waits, hand everything on in order."""
         items = self._batch.take()
-        wanted = [pair for pair in map(self._wants, items) if pair is not None]
-        given = iter(self._scores(items, wanted))
-        well = True
-        for item in items:
-            score = None if self._wants(item) is None else next(given)
-            well = well and (score is not None or self._wants(item) is None)
-            well = self._hand_on(item, score) and well
+        pairs = [self._wants(item) for item in items]
+        wanted = [pair for pair in pairs if pair is not None]
+        scores = self._scores(items, wanted) if wanted else []
+        given, well = iter(scores), None not in scores
+        for item, pair in zip(items, pairs, strict=True):
+            if not self._hand_on(item, None if pair is None else next(given)):
+                well = False
         if not well:
             self._failures += 1
             self._failed_at = self._clock()
@@ -135,7 +141,7 @@ class Line:
 
     def _scores(self, items: Sequence[Item], wanted: Sequence[tuple[Beat, Baseline]]) -> list[Score | None]:
         """One for each of ``wanted``; None for all of them when the scorer fails."""
-        if self._scorer is None or not wanted:
+        if self._scorer is None:
             return []
         try:
             began = self._clock()
@@ -155,7 +161,8 @@ class Line:
 
     def _hand_on(self, item: Item, score: Score | None) -> bool:
         """Whether it went well."""
-        stood, well = self._standing(item), True
+        state = item.state
+        changes, well = 0 if state is None else state.alerts.changes, True
         try:
             self._delivery.hand_on(item, score)
         except Exception as error:
@@ -163,19 +170,14 @@ class Line:
                 raise
             self.failed(item.state.name if item.state else "", "delivery-failed", error)
             well = False
-        if self._keeper is not None and item.state is not None and self._standing(item) != stood:
+        if self._keeper is not None and state is not None and state.alerts.changes != changes:
             # Time alone may have done it: no chunk in the journal says so.
-            self._keeper.anew(item.state.name)
+            self._keeper.anew(state.name)
         return well
-
-    def _standing(self, item: Item) -> set[str]:
-        """Ids of what stands in the stream of ``item``, where streams are kept."""
-        if self._keeper is None or item.state is None:
-            return set()
-        return {alert.id for alert in item.state.alerts.standing.values()}
 
     def _wants(self, item: Item) -> tuple[Beat, Baseline] | None:
         """What the scorer needs for ``item``; None when it is nothing to be scored."""
-        if item.state is None or item.state.baseline is None or not isinstance(item.what, Beat):
+        state, what, _, _ = item
+        if not isinstance(what, Beat) or not what.good or state is None or state.baseline is None:
             return None
-        return (item.what, item.state.baseline) if item.what.good else None
+        return what, state.baseline

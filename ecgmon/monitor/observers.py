@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ecgmon.ecg.types import Alert, Beat, Chunk, Quality, Score
 
@@ -55,11 +56,18 @@ class Observer:
 
 
 class Observers:
-    """Tells several observers, and keeps their failures from the pipeline."""
+    """Tells several observers, and keeps their failures from the pipeline.
+
+    What happens thousands of times a second, chunks, beats and seconds, is told to those alone who want to
+    hear it, and has a method each.
+    """
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
         self._complained: set[int] = set()
+        self._of_chunks = self._who_hears("chunk")
+        self._of_beats = self._who_hears("beat")
+        self._of_seconds = self._who_hears("quality")
         self.failures = 0
         """What observers raised so far."""
 
@@ -68,11 +76,42 @@ class Observers:
         for observer in self._observers:
             try:
                 call(observer)
-            except Exception:
-                self.failures += 1
-                if id(observer) not in self._complained:
-                    self._complained.add(id(observer))
-                    log.exception(
-                        "an observer failed (%s); its further failures are only counted",
-                        type(observer).__name__,
-                    )
+            except Exception as error:  # noqa: BLE001 - said and counted
+                self._failed(observer, error)
+
+    def chunk(self, chunk: Chunk) -> None:
+        """As :meth:`Observer.chunk`."""
+        for observer in self._of_chunks:
+            try:
+                observer.chunk(chunk)
+            except Exception as error:  # noqa: BLE001 - said and counted
+                self._failed(observer, error)
+
+    def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:
+        """As :meth:`Observer.beat`."""
+        for observer in self._of_beats:
+            try:
+                observer.beat(stream, beat, score, latency)
+            except Exception as error:  # noqa: BLE001 - said and counted
+                self._failed(observer, error)
+
+    def quality(self, stream: str, quality: Quality) -> None:
+        """As :meth:`Observer.quality`."""
+        for observer in self._of_seconds:
+            try:
+                observer.quality(stream, quality)
+            except Exception as error:  # noqa: BLE001 - said and counted
+                self._failed(observer, error)
+
+    def _who_hears(self, what: str) -> tuple[Observer, ...]:
+        plain: Any = getattr(Observer, what)
+        return tuple(each for each in self._observers if getattr(type(each), what) is not plain)
+
+    def _failed(self, observer: Observer, error: Exception) -> None:
+        self.failures += 1
+        if id(observer) not in self._complained:
+            self._complained.add(id(observer))
+            log.error(
+                "an observer failed (%s); its further failures are only counted",
+                type(observer).__name__, exc_info=error,
+            )  # fmt: skip

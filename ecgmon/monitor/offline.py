@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg.types import Alert, Beat, Layout, Quality, Score
+from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality, Score
 from ecgmon.monitor.line import Scorer
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import Pipeline
@@ -28,6 +28,8 @@ class StreamResult:
     """Length of the stream, s, gaps included."""
     lead: str = ""
     """The lead that was analysed."""
+    fs: float = 0.0
+    """Its rate, Hz."""
 
 
 class Recorder(Observer):
@@ -35,6 +37,10 @@ class Recorder(Observer):
 
     def __init__(self) -> None:
         self.results: dict[str, StreamResult] = {}
+        self._rates: dict[str, float] = {}
+
+    def chunk(self, chunk: Chunk) -> None:
+        self._rates[chunk.stream] = chunk.fs
 
     def _of(self, stream: str) -> StreamResult:
         return self.results.setdefault(stream, StreamResult())
@@ -54,6 +60,7 @@ class Recorder(Observer):
         result = self._of(stream)
         result.seconds = seconds
         result.lead = lead or ""
+        result.fs = self._rates[stream]
 
 
 def run(

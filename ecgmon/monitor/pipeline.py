@@ -115,10 +115,13 @@ class Pipeline:
 
     def feed(self, chunk: Chunk) -> None:
         """Take one chunk; alerts that it completes go out at once or with the next batch."""
-        self._observers.tell(lambda o: o.chunk(chunk))
+        self._observers.chunk(chunk)
         now = self._clock()
-        for each, came in self._order.feed(chunk, now):
-            self._work_off(each, came)
+        if self._order.idle:
+            self._work_off(chunk, now)
+        else:
+            for each, came in self._order.feed(chunk, now):
+                self._work_off(each, came)
         self.tick(behind=0.0 if chunk.received is None else max(0.0, now - chunk.received))
 
     def _work_off(self, chunk: Chunk, now: float) -> None:
@@ -145,12 +148,13 @@ class Pipeline:
         ``behind``: how long ago the newest chunk that was looked at had been received, s.
         """
         now = self._clock()
-        for chunk, came in self._order.due(now):
-            self._work_off(chunk, came)
+        if not self._order.idle:
+            for chunk, came in self._order.due(now):
+                self._work_off(chunk, came)
         look = self._listening.look(now, behind)
         if look is not None and not self._resuming:
             self._streams.look(look)
-        self._line.tick()
+        self._line.tick(now - behind)
         if self._keeper is not None:
             self._keeper.settle(self._streams.live)
 
@@ -194,7 +198,7 @@ class Pipeline:
         for chunk in remains.chunks():
             if not go_on():
                 return False
-            self._observers.tell(lambda o: o.chunk(chunk))  # noqa: B023 - told at once
+            self._observers.chunk(chunk)
             self._work_off(chunk, self._clock())
             self.tick()
         self._line.score()

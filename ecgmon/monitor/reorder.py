@@ -46,6 +46,11 @@ class Reorder:
         self._next = -math.inf
 
     @property
+    def idle(self) -> bool:
+        """No chunk is to wait and none does: each has its turn as it comes."""
+        return self._seconds <= 0 and not self._held
+
+    @property
     def held(self) -> int:
         """Chunks that wait."""
         return sum(map(len, self._held.values()))

@@ -24,9 +24,7 @@ import msgspec
 import numpy as np
 
 from ecgmon.config import Settings
-from ecgmon.ecg.frontend import Frontend
-from ecgmon.ecg.track import KEEP, Track
-from ecgmon.ecg.types import FS, Beat, Quality, Score
+from ecgmon.ecg.types import Beat, Quality, Score
 from ecgmon.errors import DataError
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor.findings import Noted
@@ -62,18 +60,9 @@ def save(component: object) -> dict[str, Plain]:
     """What ``component`` remembers; see the module's text."""
     if _is_saveable(_class(component)):
         return cast("Saveable", component).save()
-    if isinstance(component, Track):
-        return _save_track(component, component.end - KEEP)
     if isinstance(component, Baseline):
         return {"raw": component.to_bytes()}
-    saved = save_attributes(component)
-    if isinstance(component, Frontend):
-        inside = vars(component)
-        # Read by the judge of quality, and the signal by the second that is not over: what both have seen can
-        # go.
-        saved["_signal"] = _save_track(inside["_signal"], min(inside["_judge"].at, inside["_second"] * FS))
-        saved["_qrs"] = _save_track(inside["_qrs"], inside["_judge"].at)
-    return saved
+    return save_attributes(component)
 
 
 def restore(component: object, saved: Mapping[str, Plain]) -> None:
@@ -82,8 +71,6 @@ def restore(component: object, saved: Mapping[str, Plain]) -> None:
         raise DataError(f"a stored {type(component).__name__} is of another kind")
     if _is_saveable(_class(component)):
         cast("Saveable", component).restore(saved)
-    elif isinstance(component, Track):
-        _restore_track(component, saved)
     elif isinstance(component, Baseline):
         component.state[:] = Baseline.from_bytes(saved["raw"]).state
     else:
@@ -244,21 +231,6 @@ def _fits(value: Any, current: Any) -> bool:
         if isinstance(current, kind):
             return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     return False
-
-
-def _save_track(track: Track, first: int) -> dict[str, Plain]:
-    """From sample ``first`` on, as far as it is known."""
-    return {"end": track.end, "values": track.get(first, track.end).copy()}
-
-
-def _restore_track(track: Track, saved: Mapping[str, Plain]) -> None:
-    values, end = saved["values"], saved["end"]
-    if not (isinstance(values, np.ndarray) and isinstance(end, int) and len(values) <= KEEP):
-        raise DataError("a stored Track is of another kind")
-    if values.dtype != track.get(track.end, track.end).dtype:
-        raise DataError("a stored Track is of another type")
-    track.restart(end - len(values))
-    track.add(values)
 
 
 def _encode_array(value: object) -> msgspec.msgpack.Ext:

@@ -7,11 +7,12 @@ into chunks: that is why alerts, and with them their ids, do not depend on it.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,7 @@ Ack = Callable[[], None]
 Path = tuple[LeadSelector, Frontend]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Item:
+class Item(NamedTuple):
     """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s."""
 
     state: StreamState | None
@@ -172,19 +172,22 @@ class StreamState:
 
     def take(self, chunk: Chunk, gap: float) -> list[Item]:
         """The next chunk, which :meth:`fits`, ``gap`` seconds after the end of the one before."""
-        out = Output()
+        items: list[Item] = []
+        before: Output | None = None
         if gap > 0:
-            self._break(out, gap)
+            self._break(before := Output(), gap)
         drift = chunk.t - (self.epoch + self.covered)
-        items = []
         if abs(drift) > DRIFT:
-            items = self._ordered(out)
+            items = self._ordered(before or Output())
             self.epoch += drift
             self.corrections += 1
             self.corrected = drift
-            out = Output()
+            before = None
         self._samples += chunk.samples.shape[1]
-        _add(out, self.frontend.feed(self.selector.feed(self._rows(chunk))))
+        out = self.frontend.feed(self.selector.feed(self._rows(chunk)))
+        if before is not None:
+            _add(before, out)
+            out = before
         return items + self._ordered(out)
 
     def _rows(self, chunk: Chunk) -> Samples:
@@ -264,24 +267,24 @@ class StreamState:
     def _ordered(self, out: Output, *, everything: bool = False) -> list[Item]:
         """Beats at the moment they were complete, seconds when they are surely known."""
         for verdict in out.quality:
-            if verdict.second >= self._told:
-                blind = self._hasty and verdict.second < self._began + LEARNS
-                blind |= verdict.second in self._seams
+            second = verdict.second
+            if second >= self._told:
+                blind = (self._hasty and second < self._began + LEARNS) or second in self._seams
                 self._held.append(replace(verdict, missing=True) if blind else verdict)
-                self._told = verdict.second + 1
-                self._seams = [second for second in self._seams if second >= self._told]
-        now = self.frontend.now
+                self._told = second + 1
+                if self._seams:
+                    self._seams = [seam for seam in self._seams if seam >= self._told]
         items: list[Item] = []
         for beat in out.beats:
-            items += self._seconds_until(beat.ready)
-            items.append(self._item(beat))
-        return items + self._seconds_until(float("inf") if everything else now)
-
-    def _seconds_until(self, t: float) -> list[Item]:
-        items = []
-        while self._held and self._held[0].second + 1 + self._settle <= t:
-            items.append(self._item(self._held.popleft()))
+            self._seconds_until(beat.ready, items)
+            items.append(Item(self, beat, self.epoch, self.heard))
+        self._seconds_until(math.inf if everything else self.frontend.now, items)
         return items
+
+    def _seconds_until(self, t: float, items: list[Item]) -> None:
+        held = self._held
+        while held and held[0].second + 1 + self._settle <= t:
+            items.append(Item(self, held.popleft(), self.epoch, self.heard))
 
     def _item(self, what: Beat | Quality | Silent | End) -> Item:
         return Item(self, what, self.epoch, self.heard)

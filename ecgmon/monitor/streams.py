@@ -103,7 +103,9 @@ class Streams:
         """Tell of the streams that fell silent, end those that were silent for long while we listened."""
         idle, now = self._settings.idle_seconds, look.time
         for state in self.live.values():
-            self._line.push(state.silent(now), now)
+            items = state.silent(now)
+            if items:
+                self._line.push(items, now)
         if look.deaf:
             return
         for state in [s for s in self.live.values() if now - max(s.heard, look.since) > idle]:
@@ -196,7 +198,8 @@ class Streams:
         if gap > 0:
             self._observers.tell(lambda o: o.gap(state.name, gap))
         before = state.corrections
-        self._line.push(state.back(gap), state.heard)
+        if state.lost:
+            self._line.push(state.back(gap), state.heard)
         items = state.take(chunk, gap) if path is None else self._renew(state, chunk, path, gap)
         if state.corrections > before:
             self._observers.tell(lambda o: o.corrected(state.name, state.corrected))

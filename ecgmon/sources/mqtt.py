@@ -22,7 +22,6 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -35,6 +34,7 @@ from ecgmon.transport.connection import Connection
 from ecgmon.transport.limits import REASONS, Limits
 from ecgmon.transport.messages import Handlers, Incoming
 from ecgmon.transport.payloads import decode
+from ecgmon.transport.samples import ready
 from ecgmon.transport.topics import MAX_TOPIC_BYTES, SAMPLES_TEMPLATE, SampleTopics
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class MqttSource:
             manual_ack=True,
             max_packet=settings.limits.max_bytes + MAX_TOPIC_BYTES + PROPERTY_BYTES,
         )
+        self._most_chunks, self._most_bytes = settings.queue_chunks, settings.queue_bytes
         self._queue: deque[Chunk] = deque()
         self._bytes = 0
         self._filled = threading.Condition()
@@ -98,11 +99,13 @@ class MqttSource:
 
     def open(self) -> None:
         """Connect; a first failure is tried again, or TransportError with ``broker.fail_at_start``."""
+        ready()
         self._connection.start()
 
     def get(self, timeout: float) -> Chunk | None:
         with self._filled:
-            self._filled.wait_for(lambda: self._queue or self._closed, timeout)
+            if not self._queue and timeout > 0:
+                self._filled.wait_for(lambda: self._queue or self._closed, timeout)
             return self._take() if self._queue else None
 
     @property
@@ -166,7 +169,10 @@ class MqttSource:
             return
         try:
             stream = self._topics.stream(message.topic)
-            chunk = decode(message.payload, stream=stream, limits=self._settings.limits)
+            chunk = decode(
+                message.payload, stream=stream, limits=self._settings.limits,
+                ack=message.acknowledge, received=time.monotonic(),
+            )  # fmt: skip
         except PayloadError as error:
             self._rejected[error.reason] += 1
             self._complain(message.topic, error)
@@ -176,14 +182,14 @@ class MqttSource:
         with self._filled:
             if not self._taking.is_set():
                 return
-            self._queue.append(replace(chunk, ack=message.acknowledge, received=time.monotonic()))
+            self._queue.append(chunk)
             self._bytes += chunk.samples.nbytes
-            while len(self._queue) > 1 and (
-                len(self._queue) > self._settings.queue_chunks or self._bytes > self._settings.queue_bytes
-            ):
+            while self._bytes > self._most_bytes or len(self._queue) > self._most_chunks:
+                if len(self._queue) == 1:
+                    break
                 dropped.append(self._take())
-            self._dropped["queue-full"] += len(dropped)
             self._filled.notify()
+        self._dropped["queue-full"] += len(dropped)
         for old in dropped:
             if old.ack is not None:
                 old.ack()

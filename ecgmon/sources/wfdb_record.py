@@ -29,8 +29,9 @@ from ecgmon.sources.wfdb_segment import (
     start_of_header,
 )
 
-_BLOCK_SAMPLES: Final = 2**18
-"""Samples of all leads together read at once: some megabytes while they are converted."""
+_BLOCK_SAMPLES: Final = 2**19
+"""Samples of all leads together read at once: some megabytes while they are converted. wfdb parses the
+header anew each time, which takes a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Record:
         if is_multi(header):
             names, self._parts = self._segments(file, header.seg_name, header.seg_len)
         else:
-            segment = Segment(self._path)
+            segment = Segment(self._path, header)
             names = [signal.name for signal in segment.signals]
             self._parts = [_Part(segment.frames, segment, list(range(len(names))))]
         segments = [part.segment for part in self._parts if part.segment is not None]

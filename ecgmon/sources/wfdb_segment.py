@@ -74,11 +74,11 @@ class _Signal:
 
 
 class Segment:
-    """One single-segment record: its voltages, read forward in blocks."""
+    """One single-segment record: its voltages, read forward in blocks. ``header``: it was read already."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, header: Any = None) -> None:
         self.header = Path(f"{path}.hea")
-        header = read_header(path)
+        header = read_header(path) if header is None else header
         if is_multi(header):
             raise DataError(f"{self.header}: a segment of a record cannot have segments of its own")
         self._path = path
@@ -217,13 +217,13 @@ def is_multi(header: Any) -> bool:
 
 def _millivolts(signal: _Signal, adc: NDArray[np.int64], frames: int) -> NDArray[np.float64]:
     wanted = adc[signal.skew * signal.per_frame : (signal.skew + frames) * signal.per_frame]
-    values = np.full(frames * signal.per_frame, np.nan)
-    values[: len(wanted)] = (wanted - signal.baseline) / signal.gain
+    values = (wanted - signal.baseline) / signal.gain
     if signal.to_mv != 1.0:
         values *= signal.to_mv
     if signal.fmt in _BITS:
-        values[: len(wanted)][wanted == -(2 ** (_BITS[signal.fmt] - 1))] = np.nan
-    return values
+        values[wanted == -(2 ** (_BITS[signal.fmt] - 1))] = np.nan
+    missing = frames * signal.per_frame - len(wanted)
+    return np.concatenate([values, np.full(missing, np.nan)]) if missing else values
 
 
 def _undone(signal: _Signal, physical: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -54,7 +55,7 @@ def check_head(fs: float, t: float, limits: Limits) -> None:
         raise PayloadError("time", f"t {t:g} is no UTC time in seconds{hint}")
 
 
-def check_counts(leads: int, counts: list[int], limits: Limits) -> None:
+def check_counts(leads: int, counts: Sequence[int], limits: Limits) -> None:
     """Refuse too many leads or samples, none, and leads of unequal length; ``counts`` has one item a lead."""
     if not leads:
         raise PayloadError("leads", "no lead")

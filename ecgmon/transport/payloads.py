@@ -20,6 +20,8 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -38,12 +40,12 @@ from ecgmon.transport.limits import (
     check_head,
     checked_names,
 )
+from ecgmon.transport.samples import MISSING, from_numbers, from_steps
 
 Form = Literal["json", "msgpack", "binary"]
 T = TypeVar("T")
 
 MAGIC: Final = b"ECG1"
-MISSING: Final = -32_768
 
 _HEADER: Final = struct.Struct("<4sBBHIffd")
 _TO_MILLIVOLT: Final = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}
@@ -67,22 +69,30 @@ _MSGPACK: Final = (msgspec.msgpack.Decoder(_Envelope), msgspec.msgpack.Decoder(_
 _ALERT: Final = msgspec.json.Decoder(Alert)
 
 
-def decode(payload: bytes, *, stream: str, limits: Limits = DEFAULT_LIMITS) -> Chunk:
-    """One message to a chunk of ``stream``: [leads, n] float32 in mV, NaN = missing. No ``ack`` is set.
+def decode(
+    payload: bytes,
+    *,
+    stream: str,
+    limits: Limits = DEFAULT_LIMITS,
+    ack: Callable[[], None] | None = None,
+    received: float | None = None,
+) -> Chunk:
+    """One message to a chunk of ``stream``: [leads, n] float32 in mV, NaN = missing; with ``ack`` and
+    ``received``, s, as they are given.
 
     Raises :class:`PayloadError` with one of :data:`~ecgmon.transport.limits.REASONS`.
     """
     if len(payload) > limits.max_bytes:
         raise PayloadError("size", f"{len(payload)} bytes; at most {limits.max_bytes} are taken")
     if payload.startswith(MAGIC):
-        chunk = _decode_binary(payload, stream, limits)
+        fs, names, samples, t, seq = _decode_binary(payload, limits)
     elif payload[:64].lstrip(b" \t\r\n")[:1] == b"{":
-        chunk = _decode_map(payload, stream, limits, *_JSON)
+        fs, names, samples, t, seq = _decode_map(payload, limits, *_JSON)
     elif payload[:1] and (0x80 <= payload[0] <= 0x8F or payload[0] in {0xDE, 0xDF}):
-        chunk = _decode_map(payload, stream, limits, *_MSGPACK)
+        fs, names, samples, t, seq = _decode_map(payload, limits, *_MSGPACK)
     else:
         raise PayloadError("format", f"neither JSON, MessagePack nor ECG1: starts with {payload[:8]!r}")
-    return chunk
+    return Chunk(stream, fs, names, samples, t, seq, False, ack, received)
 
 
 def encode(chunk: Chunk, form: Form) -> bytes:
@@ -179,37 +189,47 @@ def _from_steps(steps: NDArray[np.int16], step: float) -> Samples:
     return samples
 
 
-def _decode_binary(payload: bytes, stream: str, limits: Limits) -> Chunk:
+Content = tuple[float, tuple[str, ...], Samples, float, int | None]
+"""Of a message: fs, leads, samples, t, seq, as in :class:`~ecgmon.ecg.types.Chunk`."""
+
+
+def _decode_binary(payload: bytes, limits: Limits) -> Content:
     if len(payload) < _HEADER.size:
         raise PayloadError("format", f"binary message cut short: {len(payload)} bytes, header {_HEADER.size}")
     _, flags, leads, n, seq, fs, step, t = _HEADER.unpack_from(payload)
     if flags:
         raise PayloadError("format", f"binary message with flags {flags:#04x}; only 0 is known")
     check_head(fs, t, limits)
-    check_counts(leads, [n] * leads, limits)
+    check_counts(leads, (n,) * leads, limits)
     expected = _HEADER.size + leads * (8 + 2 * n)
     if len(payload) != expected:
         raise PayloadError("format", f"{leads} leads of {n} samples: {expected} bytes, not {len(payload)}")
     if not 0 < step < math.inf:
         raise PayloadError("field", f"{step} microvolts per step; must be above 0")
-    raw = [payload[at : at + 8].rstrip(b"\0 ") for at in range(_HEADER.size, _HEADER.size + 8 * leads, 8)]
-    try:
-        names = [name.decode() for name in raw]
-    except UnicodeDecodeError:
-        raise PayloadError("leads", f"lead names {raw!r} are not UTF-8") from None
-    steps = np.frombuffer(payload, "<i2", offset=_HEADER.size + 8 * leads).reshape(leads, n)
+    begin = _HEADER.size + 8 * leads
+    names = _names(payload[_HEADER.size : begin])
+    steps = np.frombuffer(payload, "<i2", offset=begin).reshape(leads, n)
     if 32_768 * step > MAX_MILLIVOLT * 1e3:
         check_amplitude(np.abs(np.where(steps == MISSING, 0, steps)).max() * step / 1e3)
-    return Chunk(stream, fs, checked_names(names), _from_steps(steps, step), t, seq)
+    return fs, names, from_steps(steps, step), t, seq
+
+
+@lru_cache(1024)
+def _names(raw: bytes) -> tuple[str, ...]:
+    """Lead names of a binary message, checked; devices have few."""
+    each = [raw[at : at + 8].rstrip(b"\0 ") for at in range(0, len(raw), 8)]
+    try:
+        return checked_names([name.decode() for name in each])
+    except UnicodeDecodeError:
+        raise PayloadError("leads", f"lead names {each!r} are not UTF-8") from None
 
 
 def _decode_map(
     payload: bytes,
-    stream: str,
     limits: Limits,
     head: msgspec.json.Decoder[_Envelope] | msgspec.msgpack.Decoder[_Envelope],
     lead: msgspec.json.Decoder[_LEAD] | msgspec.msgpack.Decoder[_LEAD],
-) -> Chunk:
+) -> Content:
     envelope = _guarded(head, payload)
     scale = _TO_MILLIVOLT.get(envelope.unit)
     if scale is None:
@@ -217,11 +237,12 @@ def _decode_map(
     check_head(envelope.fs, envelope.t, limits)
     names = checked_names(list(envelope.leads))
     raw = [bytes(value) for value in envelope.leads.values()]
-    check_counts(len(names), [_count(value) for value in raw], limits)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite: refused; signalling NaN: missing
-        samples = np.array([_guarded(lead, value, "samples") for value in raw], dtype=np.float64) * scale
-    check_amplitude(float(np.nanmax(np.abs(samples), initial=0.0)))
-    return Chunk(stream, envelope.fs, names, samples.astype(np.float32), envelope.t, envelope.seq)
+    counts = [_count(value) for value in raw]
+    check_counts(len(names), counts, limits)
+    values = np.array([_guarded(lead, value, "samples") for value in raw], dtype=np.float64)
+    samples, largest = from_numbers(values, scale)
+    check_amplitude(largest)
+    return envelope.fs, names, samples, envelope.t, envelope.seq
 
 
 def _count(raw: bytes) -> int:

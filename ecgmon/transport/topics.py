@@ -68,23 +68,21 @@ class SampleTopics:
                 f"topic template {template!a}: needs '{{stream}}' as one whole level between slashes, "
                 f"and no wildcard, as in '{SAMPLES_TEMPLATE}'"
             )
-        self._levels = levels
-        self._at = levels.index("{stream}")
+        self._before, self._behind = template.split("{stream}")
         self.filter = "/".join(["+" if level == "{stream}" else level for level in levels])
 
     def topic(self, stream: str) -> str:
         """The topic on which ``stream`` is published."""
-        check_stream_name(stream)
-        return "/".join([*self._levels[: self._at], stream, *self._levels[self._at + 1 :]])
+        return f"{self._before}{check_stream_name(stream)}{self._behind}"
 
     def stream(self, topic: str) -> str:
         """The stream that ``topic`` speaks of.
 
         Raises :class:`PayloadError` (reason ``stream``) when it fits the template or the rules of names not.
         """
-        levels = topic.split("/")
-        name = levels[self._at] if len(levels) == len(self._levels) else ""
-        if levels != [*self._levels[: self._at], name, *self._levels[self._at + 1 :]]:
+        end = len(topic) - len(self._behind)
+        name = topic[len(self._before) : end]
+        if topic != f"{self._before}{name}{self._behind}" or "/" in name:
             raise PayloadError("stream", f"topic {topic[:200]!a} does not fit {self.filter}")
         return check_stream_name(name)
 

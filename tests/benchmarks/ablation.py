@@ -20,7 +20,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,7 +46,7 @@ from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import Bundle
 from ecgmon.model.dataset import RecordBeats, normalise
 from ecgmon.model.fitting import Origin, Resume, fit_recordings
-from ecgmon.model.judge import Judge, Judged
+from ecgmon.model.judge import Judge, Round
 from ecgmon.model.restorer import window_errors
 from ecgmon.model.scoring import Scorer
 from ecgmon.model.splits import folds
@@ -57,13 +57,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class WholeError(Judge):
     """The score is the root mean square error of the whole window, whosever it is: one threshold for all."""
 
-    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[Judged]:
+    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Round:
         found = super()._round(items)
         if self.restorer is None:  # chooses what the autoencoder trains on, which is the same for all rows
             return found
         x = np.stack([normalise(beat.window, beat.scale, self.layout) for beat, _ in items])
-        errors = window_errors(self.restorer, x).tolist()
-        return iter([replace(j, score=error) for j, error in zip(found, errors, strict=True)])
+        errors = window_errors(self.restorer, x)
+        return replace(found, scores=np.column_stack((errors, found.scores[:, 1])))
 
 
 class Reference(Judge):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
 from ecgmon.ecg.aami import DS1
-from ecgmon.ecg.rr import Rhythm
+from ecgmon.ecg.rhythm import Rhythm
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Samples
 from ecgmon.evaluation.ranking import auroc
 from ecgmon.evaluation.table import columns

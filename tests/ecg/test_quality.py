@@ -10,6 +10,7 @@ import wfdb
 from numpy.typing import NDArray
 
 from ecgmon.ecg import level, noise, quality
+from ecgmon.ecg.frontend import Frontend
 from ecgmon.ecg.simulated_events import EventRates, ScriptedEvent
 from ecgmon.ecg.simulator import simulate
 
@@ -163,17 +164,13 @@ def test_a_signal_that_has_changed_for_good_and_wanders_is_usual_after_some_minu
 
 @pytest.mark.parametrize("kind", ["em", "ma", "bw"])
 @pytest.mark.parametrize("snr", [0.0, -6.0])
-def test_recorded_noise_is_no_new_level(
-    data: Path, run: Run, kind: str, snr: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recorded_noise_is_no_new_level(data: Path, run: Run, kind: str, snr: float) -> None:
     """The same seconds are closed as where there is no such thing as a new level."""
     x = stressed(data, snr, kind=kind)
     closed = [q.second for q in run(x, 360.0).quality if not q.good]
-    feed = quality.Judge.feed
-
-    def forgetful(judge: quality.Judge, *args: Any) -> Any:
-        judge._level[:] = 0.0
-        return feed(judge, *args)
-
-    monkeypatch.setattr(quality.Judge, "feed", forgetful)
-    assert closed == [q.second for q in run(x, 360.0, chunk=360).quality if not q.good]
+    frontend, forgetful = Frontend(360.0), []
+    for start in range(0, len(x), 360):
+        frontend._memory.level[:] = 0.0
+        forgetful += frontend.feed(x[start : start + 360]).quality
+    forgetful += frontend.flush().quality
+    assert closed == [q.second for q in forgetful if not q.good]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgmon.ecg.rr import Rhythm
+from ecgmon.ecg.rhythm import Rhythm
 
 
 def played(intervals: list[float]) -> Rhythm:

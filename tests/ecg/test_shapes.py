@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgmon.ecg import shapes
-from ecgmon.ecg.filters import Envelope
+from ecgmon.ecg import filters, shapes
 from ecgmon.ecg.resample import Signal
 
 USUAL = 0.6
@@ -22,8 +21,8 @@ def drawn(beats: list[int], n: int) -> Signal:
 
 def followed(y: Signal, beats: list[int], usual: float = USUAL) -> tuple[Signal, Signal]:
     """Matched height, and part that it has, of every sample; ``beats`` are learned as they pass."""
-    envelope = Envelope()
-    e = np.concatenate((envelope.feed(y), envelope.flush()))
+    late = np.concatenate((y, np.full(filters.ENVELOPE_DELAY, y[-1])))
+    e = filters.envelope(late, 0, np.zeros(2 * filters.ENVELOPE_DELAY))
     state = shapes.state()
     heights, parts = np.full(len(y), np.nan), np.zeros(len(y))
     for n in range(len(y)):
@@ -32,6 +31,8 @@ def followed(y: Signal, beats: list[int], usual: float = USUAL) -> tuple[Signal,
         if k < 0:
             continue
         parts[k] = shapes.follow_noise(k, usual, state)
+        if shapes.noise_is_due(k):
+            shapes.learn_noise(state)
         heights[k] = shapes.matched(k, state)
         if k - 25 in beats:
             shapes.learn(k - 25, usual, 0, n, state)

@@ -34,7 +34,7 @@ def judge(
 ) -> float:
     """Score a window as the template alone would, plus ``error`` mV of made-up reconstruction error."""
     x = np.empty(WINDOW, np.float32)
-    _, which = prepare(baseline.state, window, 1.0, MAX_SHIFT["centred"], COMPLEX, x)
+    _, which, _ = prepare(baseline.state, window, 1.0, MAX_SHIFT["centred"], COMPLEX, x)
     restored = baseline.reference(which) if baseline.warm else beat()
     raw, z = np.empty(K), np.empty(K)
     measure(x, restored + np.float32(error), SHAPES, early, raw)

@@ -12,18 +12,25 @@ import torch
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
-from ecgmon.ecg.types import R_INDEX, WINDOW, Beat
+from ecgmon.ecg.types import R_INDEX, WINDOW, Beat, Layout
 from ecgmon.errors import BundleError, EcgmonError
-from ecgmon.model.autoencoders import ConvSettings, build
+from ecgmon.model.autoencoders import (
+    Architecture,
+    Autoencoder,
+    ConvLstmSettings,
+    ConvSettings,
+    LstmSettings,
+    build,
+)
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.bundle import load
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.model.judge import Judge, judge_records
-from ecgmon.model.oddness import GUESS, SD
-from ecgmon.model.parts import REGIONS
+from ecgmon.model.oddness import BELIEVED, GUESS, SD, ScoreSettings, advance, prepare
+from ecgmon.model.parts import FIBRILLATING, QRS, REGIONS, K, earliness, measure, regularity
 from ecgmon.model.population import fit_scoring, reference_pairs
-from ecgmon.model.restorer import Restorer
-from ecgmon.model.scoring import Scorer
+from ecgmon.model.restorer import Restorer, TorchForward
+from ecgmon.model.scoring import Scorer, population_of
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +169,22 @@ class TestDefaultBundle:
         from_typical = [rms(window - typical) for window in seen.values()]
         assert np.median(error) < 1.1 * np.median(from_typical)
 
+    @pytest.mark.parametrize("name", ["119", "208"])
+    def test_flags_are_those_of_the_plain_autoencoder(self, mitdb: Path, name: str) -> None:
+        beats = [beat for beat in labelled(mitdb / name).beats if beat.good]
+        fast, plain = Scorer(load("default"), "cpu"), Scorer(load("default"), "cpu")
+        assert plain._judge is not None
+        plain._judge.restorer = Plain(load("default").autoencoder())
+        one, other = (
+            scorer.score([(beat, baseline) for beat in beats])
+            for scorer, baseline in ((fast, Baseline()), (plain, Baseline()))
+        )
+        for a, b in zip(one, other, strict=True):
+            assert (a.odd, a.alarming) == (b.odd, b.alarming)
+            assert a.score == pytest.approx(b.score, rel=1e-4, abs=1e-5)
+            np.testing.assert_allclose(a.reconstruction, b.reconstruction, atol=1e-5)
+        assert sum(score.odd for score in one) > 100
+
     def test_fewer_false_alerts_mean_a_stricter_threshold(self) -> None:
         bundle = load("default")
         strict = Scorer(bundle, "cpu", false_alerts_per_hour=0.1)
@@ -196,6 +219,79 @@ class TestDefaultBundle:
         bare = replace(bundle, metadata=msgspec.structs.replace(bundle.metadata, calibration=None))
         with pytest.raises(BundleError, match="cannot score streams"):
             Scorer(bare, "cpu").score([(record.beats[0], Baseline())])
+
+
+class Plain(Restorer):
+    """Restores with torch's modules."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__(model, "cpu")
+        self._run = TorchForward(model, self.device)
+
+
+@pytest.mark.parametrize("settings", [ConvSettings(), LstmSettings(), ConvLstmSettings()], ids=str)
+@pytest.mark.parametrize("layout", ["centred", "kachuee"])
+def test_scores_are_those_of_the_plain_autoencoder(
+    settings: Architecture, layout: Layout, record: RecordBeats
+) -> None:
+    """Two streams, several beats of each at a time, from no reference to two; one window is not finite."""
+    torch.manual_seed(0)
+    model = build(settings)
+    beats = [beat for beat in record.beats if beat.good][:700]
+    beats[300] = replace(beats[300], window=np.full_like(beats[300].window, np.nan))
+    found = {}
+    for restorer in (Restorer(model, "cpu"), Plain(model)):
+        streams = (Baseline(), Baseline())
+        items = [(beat, streams[i % 5 == 0]) for i, beat in enumerate(beats)]
+        judged = dict(Judge(restorer, GUESS, layout).judge(items))
+        found[type(restorer)] = np.array([judged[i].score for i in range(len(items))])
+    assert np.isfinite(found[Plain]).all()
+    np.testing.assert_allclose(found[Restorer], found[Plain], rtol=1e-4, atol=1e-5)
+
+
+def test_a_round_scores_as_its_steps_do_one_by_one(restorer: Restorer, record: RecordBeats) -> None:
+    """What the compiled runs do for all beats of a stream at once, written out."""
+    beats = [beat for beat in record.beats if beat.good][:300]
+    judge, baseline, rule = Judge(restorer, GUESS, "centred"), Baseline(), ScoreSettings().rule()
+    found = dict(judge.judge([(beat, baseline) for beat in beats]))
+    alone, complex_ = Baseline(), (int(REGIONS["centred"][QRS, 0]), int(REGIONS["centred"][QRS, 1]))
+    for i, beat in enumerate(beats):
+        x, raw, z = np.empty(WINDOW, np.float32), np.empty(K), np.empty(K)
+        shift, which, _ = prepare(alone.state, beat.window, beat.scale, 3, complex_, x)
+        reference = alone.reference(which) if alone.warm else np.zeros(WINDOW, np.float32)
+        restored = restorer(x[None], reference[None])[0]
+        if alone.warm:
+            restored = reference + np.float32(BELIEVED) * (restored - reference)
+        measure(x, restored, REGIONS["centred"], earliness(beat.rr, beat.rr_local, beat.irregularity), raw)
+        excused = 1.0 - regularity(beat.irregularity, FIBRILLATING)
+        score, plain = advance(
+            alone.state, GUESS.parts, GUESS.level, rule, complex_, x, beat.rr, excused, raw, which, z
+        )
+        judged = found[i]
+        assert (judged.score, judged.plain, judged.shift) == (score, plain, shift)
+        for one, other in ((judged.x, x), (judged.restored, restored), (judged.reference, reference)):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(judged.raw, raw)
+        np.testing.assert_array_equal(judged.z, z)
+    assert baseline.to_bytes() == alone.to_bytes()
+
+
+def test_millivolts_are_the_restored_shape_back_on_the_window(record: RecordBeats) -> None:
+    bundle = load("default")
+    scorer, beats = Scorer(bundle, "cpu"), [beat for beat in record.beats if beat.good][:100]
+    baseline, other = scorer.new_baseline(), Baseline()
+    told = scorer.score([(beat, baseline) for beat in beats])
+    judge = Judge(Restorer(bundle.autoencoder(), "cpu"), population_of(bundle), "centred")
+    for i, judged in judge.judge([(beat, other) for beat in beats]):
+        gain, middle = np.float32(beats[i].scale), np.float32(np.median(beats[i].window))
+        expected = np.roll(judged.restored, judged.shift) * gain + middle
+        np.testing.assert_array_equal(told[i].reconstruction, expected)
+        reference = told[i].reference
+        assert (reference is None) != judged.warm
+        if reference is not None:
+            expected = np.roll(judged.reference, judged.shift) * gain + middle
+            np.testing.assert_array_equal(reference, expected)
+            assert reference.base is None  # else a kept beat would keep its batch
 
 
 def test_a_score_brings_the_patients_usual_beat_in_millivolt(record: RecordBeats) -> None:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ecgmon.ecg.frontend import Frontend
-from ecgmon.ecg.track import KEEP, Track
-from ecgmon.ecg.types import Beat, Quality, Score
+from ecgmon.ecg.types import Beat, Layout, Quality, Score
 from ecgmon.errors import DataError
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.evidence import EpisodeFindings
@@ -129,15 +128,17 @@ def test_a_signal_path_is_some_ten_kilobytes() -> None:
     assert len(snapshot.encode(snapshot.save(frontend))) < 60_000
 
 
-def test_a_track_keeps_what_any_decision_may_ask_for() -> None:
-    track = Track(np.float64)
-    values = np.arange(5000.0)
-    for start in range(0, 5000, 500):
-        track.add(values[start : start + 500])
-    again = Track(np.float64)
-    snapshot.restore(again, snapshot.save(track))
-    assert (again.end, again.start) == (5000, 5000 - KEEP)
-    assert again.get(5000 - KEEP, 5000).tolist() == values[-KEEP:].tolist()
+@pytest.mark.parametrize("layout", ["centred", "kachuee"])
+def test_a_signal_path_goes_on_where_it_stood(layout: Layout) -> None:
+    x = np.random.default_rng(1).normal(size=360 * 40).astype(np.float32)
+    straight, stopped = Frontend(360.0, layout=layout), Frontend(360.0, layout=layout)
+    for second in range(0, len(x), 360):
+        again = Frontend(360.0, layout=layout)
+        snapshot.restore(again, snapshot.decode(snapshot.encode(snapshot.save(stopped))))
+        stopped = again
+        a, b = straight.feed(x[second : second + 360]), stopped.feed(x[second : second + 360])
+        assert repr(a) == repr(b)
+    assert repr(straight.flush()) == repr(stopped.flush())
 
 
 def test_a_beat_that_two_parts_of_the_findings_share_is_one_again() -> None:

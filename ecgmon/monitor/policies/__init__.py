@@ -16,7 +16,7 @@ from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.errors import DataError
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.policies.asystole import Asystole, AsystoleSettings, Pause, PauseSettings
-from ecgmon.monitor.policies.base import Change, Policy
+from ecgmon.monitor.policies.base import Change, NoBeats, NoSeconds, Policy
 from ecgmon.monitor.policies.condition import NOT_ANALYSING, Condition, ConditionSettings, LeadOffSettings
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.losses import Losses
@@ -76,6 +76,8 @@ class Watch:
             self.policies.append(bradycardia(settings.bradycardia, line, silence))
         if settings.tachycardia.enabled:
             self.policies.append(tachycardia(settings.tachycardia, line, silence))
+        self.by_beat = [policy for policy in self.policies if not isinstance(policy, NoBeats)]
+        self.by_second = [policy for policy in self.policies if not isinstance(policy, NoSeconds)]
 
     def save(self) -> dict[str, snapshot.Plain]:
         """As :class:`ecgmon.monitor.snapshot.Saveable`; what policies share is saved once, as its own."""
@@ -91,4 +93,4 @@ class Watch:
     def _shared(self, policy: Policy) -> frozenset[str]:
         """Attributes of ``policy`` that are policies themselves, or made anew with each second."""
         shared = {n for n, value in vars(policy).items() if any(value is other for other in self.policies)}
-        return frozenset(shared | {"known"})
+        return frozenset(shared | {"known", "slow", "longest"})

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.base import Change, NoBeats, Standing
 from ecgmon.monitor.policies.condition import Condition
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.silence import Silence, SilenceWatch
@@ -85,6 +85,8 @@ class Asystole:
         now = quality.second + 1.0
         if self._line.signal == "lead-off" or self._lead_off.on:
             return self._alert.clear(now)
+        if self._silence.longest < self._settings.seconds and not self._silence.slow:
+            return []
         changes = []
         for silence in self._silence.known:
             if silence.seconds >= self._settings.seconds:
@@ -103,7 +105,7 @@ class Asystole:
         return near and silence.slow and silence.start > self._alert.onset
 
 
-class Pause:
+class Pause(NoBeats):
     """Raised when silence reaches the limit, or a beat tells how long it was; cleared when there was no other
     for ``clear_seconds``, where :data:`HOLD_SHARE` of the limit is one more. Without
     ``asystole`` in use a pause has no upper limit.
@@ -115,11 +117,10 @@ class Pause:
         self._silence = silence
         self._alert = Standing("pause", "warning")
 
-    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        return []
-
     def second(self, quality: Quality) -> list[Change]:
         if not self._settings.enabled:
+            return []
+        if not self._alert.on and self._silence.longest < self._settings.seconds:
             return []
         now = quality.second + 1.0
         changes: list[Change] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,14 +34,28 @@ class Policy(Protocol):
     :mod:`ecgmon.monitor.snapshot`: its attributes are plain values, components of such, or other policies.
     """
 
-    def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
+    def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
         """The next beat; ``score`` is None when it was not good enough to be scored."""
 
-    def second(self, quality: Quality) -> Iterable[Change]:
+    def second(self, quality: Quality) -> Sequence[Change]:
         """The verdict over the next second of signal."""
 
-    def end(self, t: float) -> Iterable[Change]:
+    def end(self, t: float) -> Sequence[Change]:
         """The stream ends at ``t``: clear what stands."""
+
+
+class NoBeats:
+    """Of policies in which beats play no part: they are not called with any."""
+
+    def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
+        return ()
+
+
+class NoSeconds:
+    """Of policies in which seconds play no part; likewise."""
+
+    def second(self, quality: Quality) -> tuple[()]:  # noqa: ARG002 - the protocol's
+        return ()
 
 
 class Standing:

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from ecgmon.config import Settings
-from ecgmon.ecg.types import AlertKind, Beat, Quality, Score
-from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.ecg.types import AlertKind, Quality
+from ecgmon.monitor.policies.base import Change, NoBeats, Standing
 from ecgmon.monitor.policies.line import LOST, Line, Signal
 from ecgmon.monitor.policies.losses import Losses
 
@@ -32,7 +32,7 @@ class LeadOffSettings(ConditionSettings, frozen=True):
     quiet_mv: Annotated[float, Meta(ge=0, le=1, description="a line that moves less is at rest, mV")] = 0.01
 
 
-class Condition:
+class Condition(NoBeats):
     """Raised after some seconds of ``kinds``, each other one between taking one back; cleared by some others
     in a row.
 
@@ -61,9 +61,6 @@ class Condition:
     def on(self) -> bool:
         """The alert stands."""
         return self._alert.on
-
-    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        return []
 
     def second(self, quality: Quality) -> list[Change]:
         signal = self._line.signal

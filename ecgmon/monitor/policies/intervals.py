@@ -12,7 +12,6 @@ nothing of the heart: only the intervals that it touches are none. Among losses 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -33,10 +32,12 @@ class Intervals:
     """
 
     def __init__(self, n: int, *, slow: bool) -> None:
+        self._n = n
         self._slow = slow
-        self.rr: deque[float] = deque(maxlen=n)
+        # Lists, and short ones: a deque takes 0.6 KB, and each stream has three of these.
+        self.rr: list[float] = []
         """s, oldest first."""
-        self._ends: deque[float] = deque(maxlen=n)  # of each, stream time, s
+        self._ends: list[float] = []  # of each, stream time, s
         self._gap = -math.inf  # end of the last loss; none where it was a long one
         self._run = 0  # its seconds
         self.last = -math.inf
@@ -56,50 +57,55 @@ class Intervals:
 
     def forget(self, but: int = 0) -> None:
         """All but the last ``but``."""
-        while len(self.rr) > but:
-            self.rr.popleft()
-            self._ends.popleft()
+        gone = len(self.rr) - but
+        if gone > 0:
+            del self.rr[:gone], self._ends[:gone]
 
     def beat(self, beat: Beat, *, usable: bool) -> bool:
         """The next beat; ``usable``: good, and the heart's. Whether it brought an interval."""
         after_good, self._after_good = self._after_good, usable
         if not usable:
             return False
-        self.last = max(self.last, beat.r)
-        if not math.isfinite(beat.rr):
-            if self.beside_loss(beat.r):
+        r, rr = beat.r, beat.rr
+        self.last = max(self.last, r)
+        if not math.isfinite(rr):
+            if self.beside_loss(r):
                 pass
             elif self._slow and not after_good:
-                self._asked, self._behind = beat.r, 0
+                self._asked, self._behind = r, 0
             else:  # a gap, or nobody can tell
                 self.forget()
         elif after_good:
-            self._append(beat.rr, beat.r)
+            self._append(rr, r)
             self._behind += 1
             return True
         return False
 
-    def second(self, quality: Quality, known: Iterable[Silence]) -> list[float]:
-        """The verdict over a second, and the silences known with it. The ends of the intervals it brought."""
-        lost = quality.missing and not quality.extents
-        self._run = self._run + 1 if lost else 0
-        if lost:
+    def second(self, quality: Quality, slow: Iterable[Silence]) -> list[float]:
+        """The verdict over a second, and the slow silences known with it. The ends of the intervals it
+        brought."""
+        if quality.missing and not quality.extents:
+            self._run += 1
             self._gap = quality.second + 1.0 if self._run <= BRIDGE else -math.inf
-        ends = []
-        for silence in known:
-            if self._slow and silence.slow:
-                if silence.end == self._asked:
-                    self._asked = math.inf
-                self._append(silence.seconds, silence.end)
-                self.last = max(self.last, silence.end)
-                ends.append(silence.end)
+        else:
+            self._run = 0
+        ends: list[float] = []
+        for silence in slow if self._slow else ():
+            if silence.end == self._asked:
+                self._asked = math.inf
+            self._append(silence.seconds, silence.end)
+            self.last = max(self.last, silence.end)
+            ends.append(silence.end)
         if self._asked < quality.second + 1.0:
             self._asked = math.inf
             self.forget(self._behind)
         return ends
 
     def _append(self, seconds: float, end: float) -> None:
-        self.rr.append(seconds)
-        self._ends.append(end)
-        while self._ends[0] < end - MEMORY:
-            self.forget(len(self.rr) - 1)
+        rr, ends = self.rr, self._ends
+        rr.append(seconds)
+        ends.append(end)
+        if len(rr) > self._n:
+            del rr[0], ends[0]
+        while ends[0] < end - MEMORY:
+            self.forget(len(rr) - 1)

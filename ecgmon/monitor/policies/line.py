@@ -27,12 +27,12 @@ Where the line is not known (verdicts without extents), flat is lead-off.
 from __future__ import annotations
 
 import math
-import statistics
 from collections import deque
 from collections.abc import Set
 from typing import Final, Literal
 
 from ecgmon.ecg.types import Beat, Quality, Score
+from ecgmon.monitor.middle import median
 
 QUIET_SHARE: Final = 0.2
 """Of the usual QRS size. A second that stays below it holds no beat; nor is what the detector finds below it:
@@ -108,7 +108,7 @@ class Line:
             if beat.good and not math.isnan(beat.size):
                 self._sizes.append(beat.size)
                 known = len(self._sizes) >= KNOWN_BEATS
-                self._usual = statistics.median(self._sizes) if known else 0.0
+                self._usual = median(self._sizes) if known else 0.0
         return ()
 
     def second(self, quality: Quality) -> tuple[()]:
@@ -131,7 +131,8 @@ class Line:
         return all(extent < QUIET_SHARE * self._usual for extent in quality.extents[: max(0, whole)])
 
     def _is_silent(self, quality: Quality) -> bool:
-        return 0 < max(quality.extents, default=0.0) < QUIET_SHARE * self._usual and not quality.clipped
+        extents = quality.extents
+        return bool(extents) and 0 < max(extents) < QUIET_SHARE * self._usual and not quality.clipped
 
     def _is_quiet(self, quality: Quality) -> bool:
         """Silent, or so beside the beats of a slow heart."""
@@ -152,11 +153,18 @@ class Line:
             and all(extent < QUIET_SHARE * self._usual for extent in beside)
         )
 
+    def _resting(self, quality: Quality) -> int:
+        """Fifths of a second on end, up to the last of this one, in which the line was at rest."""
+        extents = quality.extents
+        if quality.missing or not extents or not extents[-1] < self.quiet_mv:
+            return 0
+        rest = self._rest
+        for extent in extents:
+            rest = rest + 1 if extent < self.quiet_mv else 0
+        return rest
+
     def _judge(self, quality: Quality) -> Signal:
-        for extent in quality.extents:
-            self._rest = self._rest + 1 if extent < self.quiet_mv else 0
-        if quality.missing or not quality.extents:
-            self._rest = 0
+        self._rest = self._resting(quality)
         if quality.missing:
             return "missing" if quality.extents else "gap"
         if self._rest >= REST_BLOCKS or (quality.flat and not quality.extents):

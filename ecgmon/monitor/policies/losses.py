@@ -59,6 +59,8 @@ class Losses:
         if self._run <= RUN:
             self._lost.append(lost)
             self._blind.append(quality.second if lost else -1)
+        if not (lost or self.heavy):
+            return False  # no more were lost than before
         blind = [second for second in self._blind if second >= 0]
         many, half = (LIGHT, BLIND_LIGHT) if self.heavy else (HEAVY, BLIND_HEAVY)
         heavy = sum(self._lost) >= many or len(blind) >= half

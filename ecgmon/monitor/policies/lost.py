@@ -8,8 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from ecgmon.config import Settings
-from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.base import Change, NoBeats, NoSeconds, Standing
 
 
 class StreamLostSettings(Settings, frozen=True):
@@ -19,7 +18,7 @@ class StreamLostSettings(Settings, frozen=True):
     seconds: Annotated[float, Meta(gt=0, le=86_400, description="without data, s")] = 10.0
 
 
-class StreamLost:
+class StreamLost(NoBeats, NoSeconds):
     """Raised and cleared by the pipeline, which knows what time it is; beats and seconds play no part."""
 
     def __init__(self, settings: StreamLostSettings) -> None:
@@ -41,12 +40,6 @@ class StreamLost:
         """Data came again; its first sample is for stream time ``t``, s."""
         self._alert.end = max(self._alert.end, t)
         return self._alert.clear(self._alert.end)
-
-    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        return []
-
-    def second(self, quality: Quality) -> list[Change]:  # noqa: ARG002 - the protocol's
-        return []
 
     def end(self, t: float) -> list[Change]:
         return self._alert.clear(max(t, self._alert.end))

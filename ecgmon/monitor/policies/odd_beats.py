@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event
@@ -26,54 +27,70 @@ class OddBeats:
         self._rule = EpisodeRule(settings)
         look_back = max(settings.of_beats, settings.run_beats)
         self._findings = EpisodeFindings(look_back)
-        # Windows are kept for as many odd beats as an onset can lie back, of the others the R-peak alone: a
-        # beat with its score is 3.6 KB, and with 32 of them streams grew for as long as odd beats were new.
-        self._recent: deque[tuple[Beat, Score]] = deque(maxlen=look_back)
+        self._look_back = look_back
+        self._odd = 0  # beats so far
+        # Of the odd beats that an onset can lie back those that may be the oddest behind it, with their
+        # numbers: none that an odder one follows. Of the others the R-peak alone is kept: a beat with its
+        # score is 3 KB.
+        self._recent: list[tuple[int, Beat, Score]] = []
         self._peaks: deque[float] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
         self._oddest: tuple[Beat, Score] | None = None
 
-    def beat(self, beat: Beat, score: Score | None) -> Iterable[Change]:
+    def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
         changes = self._changes(self._rule.tick(beat.r))
         if score is None:
             self._rule.unknown()
             self._findings.beat(beat, score)
             return changes
+        events = self._rule.feed(beat.r, score.alarming)
+        if not (events or score.alarming):
+            self._findings.beat(beat, score)
+            return changes
         # Decided at the R-peak, known when the beat was ready. What ends does not contain this beat, which
         # may begin something worse.
-        decided = [event._replace(time=beat.ready) for event in self._rule.feed(beat.r, score.alarming)]
+        decided = [event._replace(time=beat.ready) for event in events]
         changes += self._changes(event for event in decided if event.state == "cleared")
         self._findings.beat(beat, score)
         if score.alarming:
-            self._recent.append((beat, score))
+            kept = self._keep(beat, score)
             self._peaks.append(beat.r)
             if self._rule.active:
-                self._note(beat, score)
+                self._note(beat, kept)
         return changes + self._changes(event for event in decided if event.state == "raised")
 
-    def second(self, quality: Quality) -> Iterable[Change]:
+    def second(self, quality: Quality) -> Sequence[Change]:
         return self._changes(self._rule.tick(float(quality.second + 1)))
 
-    def end(self, t: float) -> Iterable[Change]:
+    def end(self, t: float) -> Sequence[Change]:
         if not self._rule.active:
             return []
         event = self._rule.tick(math.inf)[0]
         return self._changes([event._replace(time=min(event.time, t))])
 
+    def _keep(self, beat: Beat, score: Score) -> Score:
+        """Keep an odd beat in mind; its score without what no alert shows."""
+        score = replace(score, reference=None)
+        recent = self._recent
+        while recent and _oddness(score) > _oddness(recent[-1][2]):
+            recent.pop()
+        recent.append((self._odd, beat, score))
+        self._odd += 1
+        if recent[0][0] < self._odd - self._look_back:
+            del recent[0]
+        return score
+
     def _note(self, beat: Beat, score: Score) -> None:
-        if self._oddest is None or (-score.p_value, score.score) > (
-            -self._oddest[1].p_value,
-            self._oddest[1].score,
-        ):
+        if self._oddest is None or _oddness(score) > _oddness(self._oddest[1]):
             self._oddest = (beat, score)
 
     def _changes(self, events: Iterable[Event]) -> list[Change]:
-        return [self._change(event) for event in events]
+        return [self._change(event) for event in events] if events else []
 
     def _change(self, event: Event) -> Change:
         if event.state == "raised":
             self._findings.raised(event.onset)
             self._oddest = None
-            for beat, score in self._recent:
+            for _, beat, score in self._recent:
                 if beat.r >= event.onset:
                     self._note(beat, score)
         findings, summary = self._findings.told()
@@ -91,3 +108,8 @@ class OddBeats:
             findings=tuple(findings),
             summary=summary,
         )
+
+
+def _oddness(score: Score) -> tuple[float, float]:
+    """What beats are ranked by."""
+    return -score.p_value, score.score

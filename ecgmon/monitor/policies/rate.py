@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 from typing import Annotated, Final
 
-import numpy as np
 from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import AlertKind, Beat, Quality, Score
+from ecgmon.monitor.middle import mean, median
 from ecgmon.monitor.policies.base import Change, Standing
 from ecgmon.monitor.policies.intervals import Intervals
 from ecgmon.monitor.policies.line import Line
@@ -79,7 +79,7 @@ class RateLimit:
     def second(self, quality: Quality) -> list[Change]:
         now = quality.second + 1.0
         changes: list[Change] = []
-        for r in self._intervals.second(quality, self._silence.known):
+        for r in self._intervals.second(quality, self._silence.slow):
             self._known = r
             changes += self._judge(r, now)
         unknown = now - self._known >= (FEW_SECONDS if self._intervals.beside_loss(now) else KNOWN_SECONDS)
@@ -98,11 +98,11 @@ class RateLimit:
         if len(rr) < self._beats:
             return []
         self._full = r
-        mean = 60.0 / float(np.mean(rr))
-        median = 60.0 / float(np.median(rr))
-        if all(self._sign * rate > self._sign * self._limit for rate in (mean, median)):
+        sign, rate = self._sign, 60.0 / mean(rr)
+        beyond = sign * rate > sign * self._limit
+        if beyond and sign * (60.0 / median(rr)) > sign * self._limit:
             return self._alert.begin(self._intervals.begin, r, time, len(rr))
-        if self._sign * mean < self._sign * self._back:
+        if sign * rate < sign * self._back:
             return self._alert.clear(time)
         if self._alert.on:
             self._alert.end = max(self._alert.end, r)

@@ -74,6 +74,10 @@ class SilenceWatch:
         self._between: list[tuple[float, float, bool]] = []  # neighbouring R-peaks, seconds not all known
         self.known: list[Silence] = []
         """What the last second told: stretches between two beats, and those that go on behind it."""
+        self.slow: list[Silence] = []
+        """Those of them that are intervals of a slow heart."""
+        self.longest = 0.0
+        """Seconds of the longest one; 0 of none."""
 
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
         usable = self._line.heart and beat.good
@@ -87,8 +91,8 @@ class SilenceWatch:
         k, signal = quality.second, self._line.signal
         self._run = self._run + 1 if signal in LOST else 0
         bridged = self._from is not None and 0 < self._run <= BRIDGE
-        usable = signal in {"good", "quiet"}
-        self.known = []
+        usable = signal == "good" or signal == "quiet"  # noqa: PLR1714 - the commonest first
+        self.known, self.slow, self.longest = [], [], 0.0
         self._ended(quality, usable=usable or bridged)
         if bridged:
             self._lost.append(k)
@@ -111,23 +115,30 @@ class SilenceWatch:
         if k < self._learned and not self._line.silent and not k <= self._last < k + 1:
             self._hidden = k + 1.0
         until, since = k + 1.0, self._from
-        starts = [a for a, _, _ in self._between if since <= a < until]
+        starts = [a for a, _, _ in self._between if since <= a < until] if self._between else []
         starts.append(self._last if self._last >= since else since + RECOVERY)
         for start in starts:
-            self._tell(Silence(max(start, self._hidden), until, between=False))
+            self._tell(max(start, self._hidden), until, between=False)
 
     def _ended(self, quality: Quality, *, usable: bool) -> None:
         """Stretches whose second beat lies in this second or before it."""
         ended = [pair for pair in self._between if pair[1] < quality.second + 1.0]
+        if not ended:
+            return
         self._between = self._between[len(ended) :]
         since = math.inf if self._from is None else self._from
         closed = self._line.signal in {"noise", "closed"}
         for a, b, good in ended:
             # the gate closes for the whole second, often for what lies behind the beat or is its own doing
             if a >= since and (usable or (closed and self._line.quiet_before(quality, b))):
-                self._tell(Silence(max(a, min(self._hidden, b)), b, between=True, good=good))
+                self._tell(max(a, min(self._hidden, b)), b, between=True, good=good)
 
-    def _tell(self, silence: Silence) -> None:
-        lost = sum(silence.start < k + 1 and k < silence.end for k in self._lost)
-        if KNOWN_SHARE * lost <= silence.end - silence.start - lost or not lost:
-            self.known.append(silence._replace(lost=float(lost)))
+    def _tell(self, start: float, end: float, *, between: bool, good: bool = False) -> None:
+        lost = sum(start < k + 1 and k < end for k in self._lost) if self._lost else 0
+        if lost and KNOWN_SHARE * lost > end - start - lost:
+            return
+        silence = Silence(start, end, between, float(lost), good)
+        self.known.append(silence)
+        self.longest = max(self.longest, silence.seconds)
+        if silence.slow:
+            self.slow.append(silence)

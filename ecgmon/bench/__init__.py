@@ -1,0 +1,1 @@
+"""What ecgmon costs, beside what others cost, in one run."""

@@ -1,0 +1,53 @@
+"""Which samples of the envelope a long run of missing samples spoils."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from ecgmon.ecg import filters, resample
+from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.resample import Flags, Signal
+from ecgmon.ecg.types import FS
+
+_LONG: Final = 5
+_REACH: Final = filters.ENVELOPE_DELAY + math.ceil(resample.HALF_WIDTH * FS)
+"""A run of so many missing samples (40 ms) takes so many to either side with it: the reach of the filters."""
+
+_NEXT, _RUN, _LAST = range(3)
+"""Next sample, length of the run before it, last sample in a long run."""
+
+
+def state() -> Signal:
+    """Before the first sample, and behind a gap: what lies before is missing for good, which spoils nothing,
+    since the filters start afresh."""
+    return np.array([0.0, _LONG, -_REACH - 1.0])
+
+
+@compiled
+def block(marks: Flags, s: Signal) -> Flags:
+    """Marks [n] of the 125 Hz signal to flags [n'] of the envelope's samples that these complete."""
+    blocked = np.empty(len(marks), dtype=np.uint8)
+    n = 0
+    at, run, last = int(s[_NEXT]), int(s[_RUN]), int(s[_LAST])
+    for i in range(len(marks)):
+        run = run + 1 if marks[i] & resample.MISSING else 0
+        if run >= _LONG:
+            last = at
+        if at >= filters.ENVELOPE_DELAY:
+            blocked[n] = at - filters.ENVELOPE_DELAY - last <= _REACH
+            n += 1
+        at += 1
+    s[_NEXT], s[_RUN], s[_LAST] = at, run, last
+    return blocked[:n]
+
+
+@compiled
+def block_rest(n: int, s: Signal) -> Flags:
+    """Flags of the last ``n`` samples, behind which the stream ends."""
+    blocked = np.empty(n, dtype=np.uint8)
+    for i in range(n):
+        blocked[i] = s[_NEXT] - n + i - s[_LAST] <= _REACH
+    return blocked
