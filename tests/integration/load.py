@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import struct
 import sys
 import threading
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ecgmon.bench.processes import resident_bytes
 from ecgmon.config import convert
 from ecgmon.sources.base import chunks
 from ecgmon.sources.simulator import SimulatorSettings, SimulatorSource
@@ -124,25 +124,8 @@ class Cost:
 
 def cost(pid: int) -> Cost:
     folder = Path(f"/proc/{pid}")
-    resident = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return Cost(resident / 1e6, len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir())))
-
-
-def latency(page: str, stage: str = "beat") -> dict[float, float]:
-    """Counts under each bound (s) of the latency's histogram on a page of metrics."""
-    name = "ecgmon_latency_seconds_bucket{"
-    counts = {}
-    for line in page.splitlines():
-        if line.startswith(name) and f'stage="{stage}"' in line:
-            bound = line.split('le="')[1].split('"')[0]
-            counts[float(bound)] = float(line.rsplit(" ", 1)[1])
-    return counts
-
-
-def quantile(before: dict[float, float], after: dict[float, float], q: float) -> float:
-    """The bound under which the share ``q`` of what came between two pages lies, s; NaN without any."""
-    between = {bound: after[bound] - before.get(bound, 0.0) for bound in sorted(after)}
-    total = between.get(float("inf"), 0.0)
-    if not total:
-        return float("nan")
-    return next(bound for bound, count in between.items() if count >= q * total)
+    return Cost(
+        resident_bytes(pid) / 1e6,
+        len(list((folder / "task").iterdir())),
+        len(list((folder / "fd").iterdir())),
+    )

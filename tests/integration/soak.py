@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ecgmon.bench.scrape import Page, quantile
 from tests.integration.fuzz import mosquitto
-from tests.integration.load import Cost, cost, latency, loaded, quantile, verdict
+from tests.integration.load import Cost, cost, loaded, verdict
 
 WARM: Final = 1 / 3
 """Share of the time that does not count: streams appear, patients are learned, nets are compiled."""
@@ -80,12 +81,12 @@ def run(folder: Path, url: str, streams: int, minutes: float) -> list[Row]:
     print(HEAD, flush=True)
     with loaded(folder, url, streams, 1.0) as (served, devices):
         devices.send_at(float(streams))
-        began, before = time.monotonic(), latency(served.get("/metrics")[1])
+        began, before = time.monotonic(), _latency(served.get("/metrics")[1])
         for number in range(1, LINES + 1):
             time.sleep(max(0.0, began + 60 * minutes * number / LINES - time.monotonic()))
             now = cost(served.process.pid)  # before it is asked, which takes threads of its own
             page = served.get("/metrics")[1]
-            counts = latency(page)
+            counts = _latency(page)
             lost = sum(
                 float(line.rsplit(" ", 1)[1])
                 for line in page.splitlines()
@@ -97,14 +98,19 @@ def run(folder: Path, url: str, streams: int, minutes: float) -> list[Row]:
                     now,
                     served.metric("ecgmon_streams"),
                     served.metric("ecgmon_beats_total"),
-                    quantile(before, counts, 0.5),
-                    quantile(before, counts, 0.99),
+                    quantile(before, counts, 0.5).at_most,
+                    quantile(before, counts, 0.99).at_most,
                     lost,
                 )
             )
             print(rows[-1].text(), flush=True)
             before = counts
     return rows
+
+
+def _latency(page: str) -> dict[float, float]:
+    """Beats at or under each bound, s, of the latency's histogram."""
+    return Page.parse(page).buckets("ecgmon_latency_seconds", 'stage="beat"')
 
 
 def main() -> int:
