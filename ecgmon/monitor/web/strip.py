@@ -1,0 +1,149 @@
+"""What is kept of one stream for those who look."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from ecgmon.ecg.types import Beat, Chunk, Score
+from ecgmon.monitor.middle import median
+from ecgmon.monitor.web.trace import Trace
+
+BEATS: Final = 64
+"""Beats whose figures are kept."""
+
+WATCHED_BEATS: Final = 32
+"""Beats kept whole while somebody looks at the stream alone."""
+
+RATE_BEATS: Final = 8
+"""RR intervals that the shown heart rate is the median of, as in alerts."""
+
+RATE_SECONDS: Final = 10.0
+"""Without a beat for so long there is none."""
+
+_FIGURES: Final = struct.Struct("<dfffB3x")
+GOOD: Final = 1
+ODD: Final = 2
+ALARMING: Final = 4
+SCORED: Final = 8
+
+
+class Figures(NamedTuple):
+    """One beat in figures. ``number`` counts the beats that were kept, ``r`` is stream time, s."""
+
+    number: int
+    r: float
+    rr: float
+    score: float
+    p_value: float
+    flags: int
+
+
+class Whole(NamedTuple):
+    """A beat as it was found and scored."""
+
+    number: int
+    beat: Beat
+    score: Score | None
+
+
+class Strip:
+    """Written by the compute thread alone; each method for readers takes what it needs at once."""
+
+    __slots__ = (
+        "_figures", "_lead", "_leads", "_row", "clock", "ended", "heard", "id", "late", "latest", "least_late",
+        "n_beats", "name", "quality", "span", "state", "trace", "watched",
+    )  # fmt: skip
+
+    def __init__(self, number: int, name: str) -> None:
+        self.id = number
+        self.name = name
+        self.trace: Trace | None = None
+        self.heard = -math.inf
+        """When the last samples came, monotonic, s."""
+        self.span = 0.0
+        """Length of the last chunk, s."""
+        self.late = 0.0
+        """By how much the last sample's time lay before ``heard``: whatever the clocks differ, and what more."""
+        self.least_late = math.inf
+        self.quality = "unknown"
+        self.state: Mapping[str, Any] = {}
+        """As it was last published."""
+        self.ended: float | None = None
+        self.latest: Whole | None = None
+        self.watched: deque[Whole] | None = None
+        """More whole beats, while somebody looks."""
+        self.n_beats = 0
+        self._figures = bytearray(_FIGURES.size * BEATS)
+        self._leads: tuple[str, ...] = ()
+        self._lead: str | None = None
+        self._row = 0
+
+    @property
+    def lead(self) -> str | None:
+        """Name of the lead that is drawn."""
+        return self._leads[self._row] if self._leads else None
+
+    def chunk(self, chunk: Chunk, lead: str | None, received: float) -> None:
+        """Samples came; ``lead`` is watched, or not yet chosen."""
+        if chunk.leads is not self._leads or lead is not self._lead:
+            self._choose(chunk.leads, lead)
+        trace = self.trace
+        if trace is None:
+            trace = self.trace = Trace(chunk.fs, chunk.t)
+        elif trace.fs != chunk.fs:
+            trace.form(chunk.fs, chunk.t)
+        if trace.put(chunk.samples, self._row, chunk.t):
+            self.heard = received
+            self.span = span = chunk.samples.shape[1] / chunk.fs
+            self.late = late = received - chunk.t - span
+            if late < self.least_late:
+                self.least_late = late
+
+    def beat(self, beat: Beat, score: Score | None) -> None:
+        """A beat is through."""
+        number = self.n_beats
+        if score is None:
+            nan = math.nan
+            _FIGURES.pack_into(self._figures, number % BEATS * 24, beat.r, beat.rr, nan, nan, beat.good)
+        else:
+            flags = SCORED | beat.good | score.odd << 1 | score.alarming << 2
+            at = number % BEATS * 24
+            _FIGURES.pack_into(self._figures, at, beat.r, beat.rr, score.score, score.p_value, flags)
+        self.n_beats = number + 1
+        self.latest = whole = Whole(number, beat, score)
+        if self.watched is not None:
+            self.watched.append(whole)
+
+    def figures(self, since: int = 0) -> list[Figures]:
+        """Of the beats kept, oldest first, from number ``since`` on."""
+        n, raw = self.n_beats, bytes(self._figures)
+        numbers = range(max(since, n - BEATS + 1, 0), n)  # the oldest may be written over just now
+        return [Figures(i, *_FIGURES.unpack_from(raw, i % BEATS * 24)) for i in numbers]
+
+    def age(self, now: float) -> float:
+        """How old the newest sample is, s, at ``now`` (monotonic).
+
+        Since it came; and where data come later than they once did (a broker or a device hands over what it
+        has kept), by so much more. Device clocks are not compared with ours.
+        """
+        return max(0.0, now - self.heard) + max(0.0, self.late - self.least_late)
+
+    def heart_rate(self) -> float | None:
+        """Beats/min: of the last beats where these tell it, else as last published."""
+        found = [figures for figures in self.figures(self.n_beats - RATE_BEATS)]
+        rr = [figures.rr for figures in found if figures.flags & GOOD and figures.rr == figures.rr]  # noqa: PLR0124
+        state = self.state.get("heart_rate")
+        if len(rr) < 3 or (state is None and self.state.get("beats", 0) > RATE_BEATS):
+            return None if state is None else float(state)
+        return round(60.0 / median(rr), 1)
+
+    def _choose(self, leads: tuple[str, ...], lead: str | None) -> None:
+        before = self.lead
+        self._leads, self._lead = leads, lead
+        self._row = leads.index(lead) if lead in leads else 0
+        if before is not None and before != self.lead and self.trace is not None:
+            self.trace.form(self.trace.fs, self.trace.origin + self.trace.head / self.trace.rate)
