@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol
 
@@ -42,8 +42,8 @@ class Request(NamedTuple):
 
     path: str
     query: str
-    headers: Mapping[str, str]
-    """Names in whatever case."""
+    header: Callable[[str], str | None]
+    """Of a header its value; names in whatever case."""
 
 
 class Site(Protocol):

@@ -6,7 +6,8 @@ with a timeout and small limits, so that a scraper that misbehaves costs the mon
 goes on, a :class:`Stream`, gives its place back: who may have one, and how many, is the site's to say.
 
 With a token, every page wants ``Authorization: Bearer TOKEN`` but those of :data:`OPEN`, and what a site
-calls open: what starts and restarts a daemon asks them, rarely has a secret at hand, and learns of no patient.
+calls open: what starts and restarts a daemon asks them, rarely has a secret at hand, and learns of no
+patient.
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         path, _, query = self.path.partition("?")
-        request = Request(path, query, self.headers)
+        request = Request(path, query, self.headers.get)
         answer = self._made(request)
         if isinstance(answer, Stream):
             self._stream(answer, body=body)
@@ -278,14 +279,21 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Cache-Control": "no-store", **dict(answer.headers)}
         if answer.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="ecgmon"'
-        self._begin(answer.status, {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **headers})
+        self._begin(
+            answer.status,
+            {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **headers},
+        )
         if body:
             self.wfile.write(answer.body)
 
     def _made(self, request: Request) -> Page | Stream:
         path, site = request.path, self.server.site
         make = self.server.pages.get(path)
-        if path not in OPEN and not (site is not None and make is None and site.open(path)) and not self._may():
+        if (
+            path not in OPEN
+            and not (site is not None and make is None and site.open(path))
+            and not self._may()
+        ):
             return Page(HTTPStatus.UNAUTHORIZED, TEXT, b"a token is needed: Authorization: Bearer TOKEN\n")
         try:
             answer = make() if make is not None else None if site is None else site.answer(request)
@@ -300,7 +308,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, stream: Stream, *, body: bool) -> None:
         self.server.goes_on(self.connection)
         with contextlib.closing(stream.parts):
-            headers = {"Content-Type": stream.content_type, "Cache-Control": "no-store", **dict(stream.headers)}
+            headers = {
+                "Content-Type": stream.content_type,
+                "Cache-Control": "no-store",
+                **dict(stream.headers),
+            }
             self._begin(HTTPStatus.OK, headers)
             if body:
                 for part in stream.parts:

@@ -38,6 +38,7 @@ from ecgmon.monitor.http import HttpServer
 from ecgmon.monitor.keeper_totals import KeeperTotals
 from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.metrics import Metrics
+from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import Pipeline
 from ecgmon.monitor.preflight import other_rule
 from ecgmon.monitor.reload import reread
@@ -128,7 +129,8 @@ class Service:
         if self.keeper is not None:
             self._stack.callback(self.keeper.close)
             self.metrics.registry.register(KeeperTotals(self.keeper))
-        observers, sinks = [self.metrics], list(self.sinks.values())
+        observers: list[Observer] = [self.metrics]
+        sinks = list(self.sinks.values())
         looking = None
         if settings.http.enabled and settings.page.enabled:
             looking = Looking(settings, scorer, lambda: self.pipeline.live, self._clock)

@@ -1,4 +1,4 @@
-"""The API: what is asked for, from the store. Described in :mod:`.openapi`, which the tests hold against this."""
+"""The API: what is asked for, from the store. Described in :mod:`.openapi`; tests hold both together."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ class Api:
         mv: list[Any] = (found * STEP_MV).round(4).tolist()
         shown = [None if step == MISSING else value for step, value in zip(found.tolist(), mv, strict=True)]
         t = round(trace.origin + first / trace.rate, 4)
-        return _json(SampleList(name=strip.name, lead=strip.lead, rate=trace.rate, first=first, t=t, mv=shown))
+        return _json(
+            SampleList(name=strip.name, lead=strip.lead, rate=trace.rate, first=first, t=t, mv=shown)
+        )
 
     def _beats(self, strip: Strip, request: Request) -> Page:
         limit = Query(request.query, ("limit",)).whole("limit", BEATS, 1, BEATS)

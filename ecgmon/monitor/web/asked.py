@@ -10,7 +10,7 @@ MOST_SEEN: Final = 256
 """Streams that one viewer can see at a time."""
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not a failure
     """A request that cannot be answered; ``detail`` says why."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:

@@ -90,7 +90,9 @@ class Feed:
         """For one more; :class:`Refused` when there are too many."""
         with self._lock:
             if self.viewers >= self._most or self.closing.is_set():
-                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._most} viewers look already (page.viewers)")
+                raise Refused(
+                    HTTPStatus.SERVICE_UNAVAILABLE, f"{self._most} viewers look already (page.viewers)"
+                )
             self.viewers += 1
         return View(self, wish)
 
@@ -105,7 +107,7 @@ class Feed:
             self.skipped += skipped
 
     def watch(self, strip: Strip, by: int) -> None:
-        """Somebody more (1) or less (-1) looks at this stream alone: its beats are kept whole while one does."""
+        """One more (1) or one less (-1) looks at this stream alone: while one does, beats are kept whole."""
         with self._lock:
             count = self._watched[strip.id] = self._watched.get(strip.id, 0) + by
             if not count:

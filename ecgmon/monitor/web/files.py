@@ -61,6 +61,6 @@ def file_page(request: Request) -> Page | None:
         return None
     kind, content, tag = known
     headers = (("ETag", tag), ("Cache-Control", "no-cache"))
-    if request.headers.get("If-None-Match") == tag:
+    if request.header("If-None-Match") == tag:
         return Page(HTTPStatus.NOT_MODIFIED, kind, b"", headers)
     return Page(HTTPStatus.OK, kind, content, headers)

@@ -51,9 +51,8 @@ class AlertHistory:
             self.last = number = self.last + 1
             before = self._alerts.get(alert.id)
             first = number if before is None else before.first
-            self._alerts[alert.id] = Told(
-                number, first, alert.id, alert.stream, alert.kind, alert.state, alert.severity, encoded, brief,
-            )  # fmt: skip
+            about = alert.id, alert.stream, alert.kind, alert.state, alert.severity
+            self._alerts[alert.id] = Told(number, first, *about, encoded, brief)
             if len(self._alerts) > self._size:
                 over = (each.id for each in self._alerts.values() if each.state == "cleared")
                 del self._alerts[next(over, next(iter(self._alerts)))]

@@ -34,15 +34,21 @@ class Model(Protocol):
 
 
 class Looking:
-    """``store`` observes the pipeline, ``sink`` stands among its sinks, ``site`` is served, ``totals`` counted."""
+    """``store`` observes the pipeline, ``sink`` is among its sinks, ``site`` is served, ``totals`` counts."""
 
     def __init__(
-        self, settings: Wanted, model: Model, live: Callable[[], Mapping[str, Live]], clock: Callable[[], float]
+        self,
+        settings: Wanted,
+        model: Model,
+        live: Callable[[], Mapping[str, Live]],
+        clock: Callable[[], float],
     ) -> None:
         self.store = RecentStore(live, clock, settings.page.alerts)
         self.sink = StoreSink(self.store)
         self._feed = Feed(
-            self.store, Facts(model.model_ref.name, model.threshold, model.beat_threshold), settings.page.viewers
+            self.store,
+            Facts(model.model_ref.name, model.threshold, model.beat_threshold),
+            settings.page.viewers,
         )
         self.site = LivePage(self.store, self._feed, settings.http.host, settings.page.hosts)
         self.totals = PageTotals(self._feed)

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1: paths are written here, schemas are made from the types of the answers."""
+"""The API's description, OpenAPI 3.1: paths are written here, schemas are made from the answers' types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ABOUT: Final = (
 )
 
 TYPES: Final = (
-    Alert, shapes.AlertPage, shapes.BeatList, shapes.Problem, shapes.SampleList, shapes.StreamList, shapes.StreamNow,
+    Alert, shapes.AlertPage, shapes.BeatList, shapes.Problem, shapes.SampleList, shapes.StreamList,
+    shapes.StreamNow,
 )  # fmt: skip
 
 
@@ -49,13 +50,13 @@ def _paths() -> dict[str, Any]:
     seconds = _parameter("seconds", "query", {"type": "integer", "minimum": 1, "maximum": 7}, "how many")
     limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 64}, "beats at most")
     return {
-        "/api/v1/streams": _get("streams", "All streams, and those that ended a minute ago or less", "StreamList"),
+        "/api/v1/streams": _get("streams", "All streams; those that ended for a minute", "StreamList"),
         "/api/v1/streams/{name}": _get("stream", "One stream", "StreamNow", name),
         "/api/v1/streams/{name}/samples": _get(
             "samples", "The newest samples of the watched lead, at about 125 Hz", "SampleList", name, seconds
         ),
         "/api/v1/streams/{name}/beats": _get(
-            "beats", "The newest beats; windows of the last, and of more while somebody watches the stream's page",
+            "beats", "The newest beats; the last has its windows, more while somebody looks at the stream",
             "BeatList", name, limit,
         ),
         "/api/v1/alerts": _get("alerts", "Alerts, the newest first", "AlertPage", *_of_alerts()),
@@ -72,7 +73,9 @@ def _of_alerts() -> list[dict[str, Any]]:
     return [
         _parameter("stream", "query", {"type": "string"}, "of this stream"),
         _parameter("kind", "query", {"type": "string", "enum": list(shapes.KINDS)}, "of this kind"),
-        _parameter("state", "query", {"type": "string", "enum": ["raised", "cleared"]}, "that stand, or do not"),
+        _parameter(
+            "state", "query", {"type": "string", "enum": ["raised", "cleared"]}, "that stand, or do not"
+        ),
         _parameter("before", "query", number, "`next` of the page before"),
         _parameter("limit", "query", {**number, "minimum": 1, "maximum": 200}, "alerts on a page; 50"),
     ]
@@ -89,7 +92,10 @@ def _live() -> dict[str, Any]:
         _parameter("focus", "query", {"type": "integer"}, "the stream whose beats are wanted whole"),
         _parameter("alerts", "query", {"type": "integer"}, "the last alert that is known"),
     ]
-    stream = {"description": "until one of both goes", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    stream = {
+        "description": "until one of both goes",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
     return {
         "get": {
             "operationId": "live", "summary": "What goes on", "description": text, "parameters": parameters,

@@ -37,7 +37,7 @@ class LivePage:
     def answer(self, request: Request) -> Page | Stream | None:
         if not (request.path.startswith("/api/") or self.open(request.path)):
             return None
-        host = _host(request.headers.get("Host") or "")
+        host = _host(request.header("Host") or "")
         if self._checked and not (_loopback(host) or host in self._hosts):
             text = f"asked for as {host[:80]!a}, which is none of this machine's own names; see page.hosts"
             return _problem(HTTPStatus.MISDIRECTED_REQUEST, text)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from ecgmon.ecg.types import Alert, Beat, Chunk, Quality, Score
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.web.history import AlertHistory
-from ecgmon.monitor.web.strip import WATCHED_BEATS, Strip
+from ecgmon.monitor.web.strip import Strip
 from ecgmon.sinks.base import State
 
 ENDED_SECONDS: Final = 60.0
@@ -35,9 +35,13 @@ class Selector(Protocol):
 class Live(Protocol):
     """What a live stream is asked."""
 
-    epoch: float
-    """UTC of its stream time 0, s."""
-    selector: Selector
+    @property
+    def epoch(self) -> float:
+        """UTC of its stream time 0, s."""
+
+    @property
+    def selector(self) -> Selector:
+        """Which lead is watched."""
 
 
 class RecentStore(Observer):
@@ -47,7 +51,9 @@ class RecentStore(Observer):
     chunk on, when the pipeline has accepted it.
     """
 
-    def __init__(self, live: Callable[[], Mapping[str, Live]], clock: Callable[[], float], alerts: int) -> None:
+    def __init__(
+        self, live: Callable[[], Mapping[str, Live]], clock: Callable[[], float], alerts: int
+    ) -> None:
         self._live = live
         self._clock = clock
         self._strips: dict[str, Strip] = {}
@@ -156,4 +162,3 @@ class StoreSink:
 def word(quality: Quality) -> str:
     """The gravest thing that is wrong with a second of signal."""
     return next(word for word in ("missing", "flat", "clipped", "noisy") if getattr(quality, word))
-

@@ -21,9 +21,6 @@ WATCHED_BEATS: Final = 32
 RATE_BEATS: Final = 8
 """RR intervals that the shown heart rate is the median of, as in alerts."""
 
-RATE_SECONDS: Final = 10.0
-"""Without a beat for so long there is none."""
-
 _FIGURES: Final = struct.Struct("<dfffB3x")
 GOOD: Final = 1
 ODD: Final = 2
@@ -54,7 +51,7 @@ class Strip:
     """Written by the compute thread alone; each method for readers takes what it needs at once."""
 
     __slots__ = (
-        "_figures", "_lead", "_leads", "_row", "clock", "ended", "heard", "id", "late", "latest", "least_late",
+        "_figures", "_lead", "_leads", "_row", "ended", "heard", "id", "late", "latest", "least_late",
         "n_beats", "name", "quality", "span", "state", "trace", "watched",
     )  # fmt: skip
 
@@ -67,7 +64,7 @@ class Strip:
         self.span = 0.0
         """Length of the last chunk, s."""
         self.late = 0.0
-        """By how much the last sample's time lay before ``heard``: whatever the clocks differ, and what more."""
+        """By how much the last sample's time lay before ``heard``: the clocks' difference, and what more."""
         self.least_late = math.inf
         self.quality = "unknown"
         self.state: Mapping[str, Any] = {}
@@ -100,8 +97,7 @@ class Strip:
             self.heard = received
             self.span = span = chunk.samples.shape[1] / chunk.fs
             self.late = late = received - chunk.t - span
-            if late < self.least_late:
-                self.least_late = late
+            self.least_late = min(self.least_late, late)
 
     def beat(self, beat: Beat, score: Score | None) -> None:
         """A beat is through."""
@@ -134,8 +130,8 @@ class Strip:
 
     def heart_rate(self) -> float | None:
         """Beats/min: of the last beats where these tell it, else as last published."""
-        found = [figures for figures in self.figures(self.n_beats - RATE_BEATS)]
-        rr = [figures.rr for figures in found if figures.flags & GOOD and figures.rr == figures.rr]  # noqa: PLR0124
+        last = self.figures(self.n_beats - RATE_BEATS)
+        rr = [one.rr for one in last if one.flags & GOOD and math.isfinite(one.rr)]
         state = self.state.get("heart_rate")
         if len(rr) < 3 or (state is None and self.state.get("beats", 0) > RATE_BEATS):
             return None if state is None else float(state)

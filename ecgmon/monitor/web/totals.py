@@ -19,5 +19,7 @@ class PageTotals(Collector):
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("ecgmon_page_viewers", "Browsers that look now.", self._feed.viewers)
         yield CounterMetricFamily(
-            "ecgmon_page_skipped_samples", "Samples not shown to a viewer that was too slow.", self._feed.skipped
+            "ecgmon_page_skipped_samples",
+            "Samples not shown to a viewer that was too slow.",
+            self._feed.skipped,
         )

@@ -60,12 +60,12 @@ export class AlertList {
 }
 
 function row(alert) {
-  const text = alert.evidence?.summary || (alert.heart_rate ? `${Math.round(alert.heart_rate)}/min` : one(alert.beats, "beat"));
-  const top = element("span", { class: "top" }, [priority(alert), element("b", {}, alert.stream), moment(alert)]);
+  const text = alert.evidence?.summary || (alert.heart_rate ? `${Math.round(alert.heart_rate)}/min` : alert.beats ? one(alert.beats, "beat") : "");
+  const top = element("span", { class: "top" }, [element("b", {}, alert.stream), moment(alert)]);
   const link = element(
     "a",
     { class: "alert", href: `#/stream/${encodeURIComponent(alert.stream)}`, "data-severity": alert.severity, "data-state": alert.state, "data-id": alert.id },
-    [top, element("span", { class: "text" }, text)],
+    [top, element("span", { class: "text" }, [priority(alert), ` ${text}`])],
   );
   return element("li", {}, [link]);
 }

@@ -11,7 +11,7 @@ import { one } from "./words.js";
 
 const node = (id) => document.getElementById(id);
 const view = node("view");
-const options = { filter: "", order: localStorage.getItem("order") ?? "name", size: localStorage.getItem("size") ?? "medium" };
+const options = { filter: "", order: localStorage.getItem("order") ?? "name", size: localStorage.getItem("size") ?? "fit" };
 const model = new Model();
 const feed = new Feed(model, (state) => {
   const words = { connecting: "connecting", live: "connected", lost: "connection lost, trying again" };

@@ -37,7 +37,7 @@ export class Tile {
     this.size = style;
     this.node.style.width = `${width}px`;
     this.node.style.height = `${height}px`;
-    this.sweep.fit(width - 80, height - 26);
+    this.sweep.fit(width - 80, height - 26); // less its border, words above and beside
   }
 
   /** Words; several times a second at most. */

@@ -4,6 +4,7 @@ import { Tile } from "./tile.js";
 import { gravest, rank } from "./words.js";
 
 const SIZES = { small: [250, 92, 1.8], medium: [330, 124, 2.4], large: [460, 172, 3.2] }; // least width, height, mm
+const FITTING = ["large", "medium"]; // sizes to try, so that all streams are in sight; else small
 const GAP = 8;
 
 export class Wall {
@@ -58,10 +59,13 @@ export class Wall {
   }
 
   layout() {
-    const [least, height, mm] = SIZES[this.options.size];
     const room = this.view.clientWidth - 2 * GAP;
     if (room <= 0) return;
-    this.columns = Math.max(1, Math.floor((room + GAP) / (least + GAP)));
+    const across = (size) => Math.max(1, Math.floor((room + GAP) / (SIZES[size][0] + GAP)));
+    const fits = (size) => Math.ceil(this.shown.length / across(size)) * (SIZES[size][1] + GAP) + GAP <= this.view.clientHeight;
+    const size = this.options.size === "fit" ? (FITTING.find(fits) ?? "small") : this.options.size;
+    const [, height, mm] = SIZES[size];
+    this.columns = across(size);
     const width = Math.floor((room + GAP) / this.columns) - GAP;
     const pitch = height + GAP;
     this.pitch = pitch;

@@ -1,0 +1,175 @@
+"""The live page while things happen: alerts, a daemon that goes away, streams that fall silent, a full ward."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecgmon.config import convert
+from ecgmon.sources.simulator import SimulatorSettings, SimulatorSource
+from ecgmon.transport.broker import BrokerSettings
+from ecgmon.transport.connection import Connection
+from ecgmon.transport.messages import Handlers, Incoming, Message
+from ecgmon.transport.payloads import encode
+from ecgmon.transport.sender import Sender
+from tests.integration.conftest import Mosquitto, mosquitto_or_skip
+from tests.page.conftest import Daemon, Looker
+
+Look = Callable[..., Looker]
+New = Callable[..., Daemon]
+
+SEEN_WITHIN = 2.0
+"""Seconds from an alert's MQTT message to its line on the page."""
+
+FRAMES = 30
+"""A second, that a ward of 300 must hold."""
+
+
+class Devices:
+    """Simulated patients who send to a broker, as fast as the test goes on."""
+
+    def __init__(self, url: str, **keys: Any) -> None:
+        settings = convert({"streams": 2, "speed": 1.0, "chunk_seconds": 0.5, **keys}, SimulatorSettings, where="x")
+        self._source = SimulatorSource(settings)
+        self._source.open()
+        self._sender = Sender(convert({"url": url}, BrokerSettings, where="test"), 1)
+        self._sender.open()
+
+    def send(self, seconds: float, silent: frozenset[str] = frozenset()) -> None:
+        """Play for so long, without the streams that are ``silent``."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            chunk = self._source.get(0.1)
+            if chunk is not None and chunk.stream not in silent:
+                message = Message(f"ecg/{chunk.stream}/samples", encode(chunk, "binary"), 1)
+                self._sender.send(message, chunk.samples.shape[1])
+
+    def close(self) -> None:
+        self._sender.drain(5.0)
+        self._sender.close()
+        self._source.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Any:
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = mosquitto_or_skip(folder)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def test_an_alert_is_on_the_page_within_two_seconds_of_its_message_and_a_silent_stream_turns_grey(
+    broker: Mosquitto, new_daemon: New, look: Look, shots: Path
+) -> None:
+    at = {"url": broker.url}
+    daemon = new_daemon(source={"type": "mqtt", "broker": at}, sinks=[{"type": "mqtt", "broker": at}])
+    told: dict[tuple[str, str], float] = {}
+
+    def hear(message: Incoming) -> None:
+        alert = json.loads(message.payload)
+        told.setdefault((alert["id"], alert["state"]), time.time())
+
+    nurse = Connection(
+        convert({"url": broker.url}, BrokerSettings, where="test"), "nurse", Handlers(message=hear),
+        subscribe=("ecgmon/alerts/#", 1),
+    )  # fmt: skip
+    nurse.start(must_connect=True)
+    looker = look(daemon.url)
+    page = looker.page
+    page.evaluate(
+        """() => {
+            window.seen = {};
+            new MutationObserver(() => {
+                for (const line of document.querySelectorAll("#alerts .alert"))
+                    window.seen[line.dataset.id + " " + line.dataset.state] ??= Date.now() / 1000;
+            }).observe(document.getElementById("alerts"), {childList: true, subtree: true});
+        }"""
+    )
+    script = [{"kind": "lead-off", "at": 14, "seconds": 6, "stream": 1}]
+    rates = dict.fromkeys(("pvc", "pac", "run", "pause", "noise", "motion", "lead-off"), 0)
+    devices = Devices(broker.url, script=script, rates=rates)
+    devices.send(30.0)
+    page.wait_for_selector(".tile >> nth=1")
+    assert {state for _, state in told} == {"raised", "cleared"}
+    seen = page.evaluate("window.seen")
+    delays = {key: seen[" ".join(key)] - when for key, when in told.items()}
+    print(f"from message to page: {', '.join(f'{1e3 * d:.0f} ms' for d in delays.values())}")
+    assert max(delays.values()) <= SEEN_WITHIN
+    assert page.inner_text("#announce"), "and it is said to those who listen"
+
+    tile = page.locator('.tile[data-stream="sim-002"]')
+    assert tile.get_attribute("data-condition") == "live"
+    devices.send(6.0, silent=frozenset({"sim-002"}))
+    assert tile.get_attribute("data-condition") == "stale"
+    assert "no data for" in tile.inner_text()
+    assert tile.locator(".rate").inner_text() == "--", "no old heart rate is shown as one of now"
+    assert page.get_attribute('.tile[data-stream="sim-001"]', "data-condition") == "live"
+    page.screenshot(path=shots / "stale.png")
+    devices.send(2.0)
+    page.wait_for_function("document.querySelector('.tile[data-stream=\"sim-002\"]').dataset.condition === 'live'")
+    devices.close()
+    nurse.stop(1.0)
+    looker.settled()
+
+
+def test_a_connection_that_breaks_greys_everything_and_comes_back_to_another_run(
+    new_daemon: New, look: Look, shots: Path
+) -> None:
+    daemon = new_daemon(source={"type": "simulator", "streams": 4, "speed": 1.0, "chunk_seconds": 0.5})
+    looker = look(daemon.url)
+    page = looker.page
+    page.wait_for_selector('.tile[data-condition="live"] >> nth=3')
+    assert page.get_attribute("#link", "data-state") == "live"
+    daemon.kill()
+    page.wait_for_selector('#link[data-state="lost"]')
+    page.wait_for_selector('.tile[data-condition="stale"] >> nth=3', timeout=8000)
+    assert "lost" in page.inner_text("#link")
+    page.screenshot(path=shots / "lost.png")
+    daemon.start()
+    page.wait_for_selector('#link[data-state="live"]', timeout=15_000)
+    page.wait_for_selector('.tile[data-condition="live"] >> nth=3')
+    assert page.locator(".tile").count() == 4, "those of the run before are gone"
+    others = [line for line in looker.complaints if "ERR_" not in line]  # what could not be reached, it says
+    assert others == []
+
+
+def test_a_full_ward_of_300_holds_30_frames_a_second(new_daemon: New, look: Look, shots: Path) -> None:
+    daemon = new_daemon(
+        source={"type": "simulator", "streams": 300, "speed": 1.0, "chunk_seconds": 1.0, "fs": 250.0},
+        max_streams=400,
+    )
+    looker = look(daemon.url, viewport={"width": 1920, "height": 1080})
+    page = looker.page
+    page.wait_for_function("document.getElementById('counts').textContent.includes('300 streams')")
+    assert 0 < page.locator(".tile").count() < 100, "only those in sight have a tile"
+    page.wait_for_timeout(4000)
+    figures = page.evaluate(
+        """() => new Promise(done => {
+            const times = [];
+            const view = document.getElementById("view");
+            const began = performance.now();
+            function frame(now) {
+                times.push(now);
+                const at = now - began;
+                if (at > 4000 && at < 6000) view.scrollTop = (at - 4000) / 2; // and scrolling for two seconds
+                if (at < 8000) requestAnimationFrame(frame);
+                else done(times);
+            }
+            requestAnimationFrame(frame);
+        })"""
+    )
+    gaps = sorted(b - a for a, b in zip(figures, figures[1:], strict=False))
+    rate = 1000 * len(gaps) / sum(gaps)
+    tiles = page.locator(".tile").count()
+    print(f"{tiles} tiles in sight: {rate:.1f} frames/s, 95 % within {gaps[int(0.95 * len(gaps))]:.0f} ms, "
+          f"longest {gaps[-1]:.0f} ms")  # fmt: skip
+    page.screenshot(path=shots / "ward-300.png")
+    assert rate >= FRAMES
+    looker.settled()
