@@ -89,7 +89,7 @@ class Daemon:
             self.process = None
 
     def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=5) as answer:
             body: bytes = answer.read()
             return body
 
@@ -134,6 +134,13 @@ class Looker:
     def _on_console(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.complaints.append(f"{message.type}: {message.text}")
+
+    def until(self, expression: str, seconds: float = 20.0) -> None:
+        """Wait until it is true. The page's own policy forbids what ``wait_for_function`` would do."""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, expression
+            self.page.wait_for_timeout(50)
 
     def settled(self) -> None:
         """No complaint, and no request to elsewhere."""

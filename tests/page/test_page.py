@@ -60,7 +60,7 @@ def test_streams_appear_with_trace_rate_and_state_in_words(ward: Daemon, look: L
     page.wait_for_selector(".tile >> nth=7")
     names = page.eval_on_selector_all(".tile .name", "nodes => nodes.map(node => node.textContent)")
     assert names == [f"sim-00{n}" for n in range(1, 9)]
-    page.wait_for_function("[...document.querySelectorAll('.tile .rate')].every(n => n.textContent !== '')")
+    looker.until("[...document.querySelectorAll('.tile .rate')].every(n => n.textContent !== '')")
     page.wait_for_timeout(6000)
     assert ink(page, '.tile[data-stream="sim-003"] canvas') > 300, "a trace is drawn"
     assert re.fullmatch(r"\d{2,3}", page.inner_text('.tile[data-stream="sim-003"] .rate'))
@@ -85,14 +85,14 @@ def test_the_newest_alert_stands_first_and_leads_to_its_stream(ward: Daemon, loo
     looker.settled()
 
 
-def test_one_stream_shows_beats_scores_intervals_and_evidence(
-    ward: Daemon, look: Look, shots: Path
-) -> None:
-    looker = look(f"{ward.url}#/stream/sim-001", color_scheme="dark", viewport={"width": 1280, "height": 1000})
+def test_one_stream_shows_beats_scores_intervals_and_evidence(ward: Daemon, look: Look, shots: Path) -> None:
+    looker = look(
+        f"{ward.url}#/stream/sim-001", color_scheme="dark", viewport={"width": 1280, "height": 1000}
+    )
     page = looker.page
     page.wait_for_selector("canvas[aria-label^='Beat ']")
-    page.wait_for_function("/\\d+ of \\d+ beats odd/.test(document.querySelector('.one').textContent)")
-    page.wait_for_function("/last \\d\\.\\d\\d s/.test(document.querySelector('.one').textContent)")
+    looker.until("/\\d+ of \\d+ beats odd/.test(document.querySelector('.one').textContent)")
+    looker.until("/last \\d\\.\\d\\d s/.test(document.querySelector('.one').textContent)")
     page.click(".history summary >> nth=0")
     page.wait_for_selector(".evidence canvas")
     assert "QRS" in page.inner_text(".evidence"), "findings in words"
@@ -128,7 +128,7 @@ def test_keys_go_from_stream_to_stream_in_and_back(ward: Daemon, look: Look) -> 
     assert focused() == "sim-007", "back where one was"
     page.keyboard.press("/")
     page.keyboard.type("003")
-    page.wait_for_function("document.querySelectorAll('.tile').length === 1")
+    looker.until("document.querySelectorAll('.tile').length === 1")
     page.keyboard.press("Enter")
     assert focused() == "sim-003"
     page.keyboard.press("?")
@@ -151,7 +151,8 @@ def test_everything_that_can_be_reached_by_tab_has_a_name(ward: Daemon, look: Lo
             """() => {
                 const at = document.activeElement;
                 const label = at.labels?.[0]?.textContent ?? "";
-                return [at.tagName, (at.getAttribute("aria-label") ?? (at.textContent.trim() || label)).trim()];
+                const text = at.textContent.trim() || label.trim();
+                return [at.tagName, at.getAttribute("aria-label") ?? text];
             }"""
         )
         assert name[1], f"{name[0]} has no name"
@@ -173,7 +174,10 @@ def test_it_fits_a_phone(ward: Daemon, look: Look, shots: Path) -> None:
     page.wait_for_selector("h1")
     page.wait_for_timeout(4000)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    wide = page.evaluate("[...document.querySelectorAll('.one *')].filter(n => n.getBoundingClientRect().right > innerWidth + 1).length")
+    wide = page.evaluate(
+        """[...document.querySelectorAll('.one *')]
+            .filter(node => node.getBoundingClientRect().right > innerWidth + 1).length"""
+    )
     assert wide == 0
     page.screenshot(path=shots / "phone-stream.png")
     looker.settled()

@@ -1,10 +1,11 @@
-"""The live page while things happen: alerts, a daemon that goes away, streams that fall silent, a full ward."""
+"""The live page while things happen: alerts, a daemon that goes away, silent streams, a full ward."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ class Devices:
     """Simulated patients who send to a broker, as fast as the test goes on."""
 
     def __init__(self, url: str, **keys: Any) -> None:
-        settings = convert({"streams": 2, "speed": 1.0, "chunk_seconds": 0.5, **keys}, SimulatorSettings, where="x")
+        settings = convert(
+            {"streams": 2, "speed": 1.0, "chunk_seconds": 0.5, **keys}, SimulatorSettings, where="x"
+        )
         self._source = SimulatorSource(settings)
         self._source.open()
         self._sender = Sender(convert({"url": url}, BrokerSettings, where="test"), 1)
@@ -113,7 +116,7 @@ def test_an_alert_is_on_the_page_within_two_seconds_of_its_message_and_a_silent_
     assert page.get_attribute('.tile[data-stream="sim-001"]', "data-condition") == "live"
     page.screenshot(path=shots / "stale.png")
     devices.send(2.0)
-    page.wait_for_function("document.querySelector('.tile[data-stream=\"sim-002\"]').dataset.condition === 'live'")
+    looker.until("document.querySelector('.tile[data-stream=\"sim-002\"]').dataset.condition === 'live'")
     devices.close()
     nurse.stop(1.0)
     looker.settled()
@@ -147,7 +150,7 @@ def test_a_full_ward_of_300_holds_30_frames_a_second(new_daemon: New, look: Look
     )
     looker = look(daemon.url, viewport={"width": 1920, "height": 1080})
     page = looker.page
-    page.wait_for_function("document.getElementById('counts').textContent.includes('300 streams')")
+    looker.until("document.getElementById('counts').textContent.includes('300 streams')")
     assert 0 < page.locator(".tile").count() < 100, "only those in sight have a tile"
     page.wait_for_timeout(4000)
     figures = page.evaluate(
@@ -165,7 +168,7 @@ def test_a_full_ward_of_300_holds_30_frames_a_second(new_daemon: New, look: Look
             requestAnimationFrame(frame);
         })"""
     )
-    gaps = sorted(b - a for a, b in zip(figures, figures[1:], strict=False))
+    gaps = sorted(b - a for a, b in pairwise(figures))
     rate = 1000 * len(gaps) / sum(gaps)
     tiles = page.locator(".tile").count()
     print(f"{tiles} tiles in sight: {rate:.1f} frames/s, 95 % within {gaps[int(0.95 * len(gaps))]:.0f} ms, "
@@ -173,3 +176,28 @@ def test_a_full_ward_of_300_holds_30_frames_a_second(new_daemon: New, look: Look
     page.screenshot(path=shots / "ward-300.png")
     assert rate >= FRAMES
     looker.settled()
+
+
+def test_a_daemon_with_a_token_is_looked_at_by_those_who_know_it(
+    new_daemon: New, look: Look, tmp_path: Path
+) -> None:
+    token = "0123456789abcdef-s3cret"  # noqa: S105 - of this test alone
+    (tmp_path / "token").write_text(token)
+    daemon = new_daemon(
+        source={"type": "simulator", "streams": 2, "speed": 1.0, "chunk_seconds": 0.5},
+        http={"token_file": str(tmp_path / "token")},
+    )
+    looker = look(daemon.url)
+    page = looker.page
+    page.wait_for_selector("dialog[open]")
+    assert page.locator(".tile").count() == 0
+    page.fill("dialog input", "a wrong one")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(500)
+    page.wait_for_selector("dialog[open]")
+    page.fill("dialog input", token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".tile >> nth=1")
+    page.click(".tile >> nth=0")
+    page.wait_for_selector("canvas[aria-label^='Beat ']", timeout=40_000)
+    assert token not in "".join(looker.asked), "it is in no address, and so in no log"

@@ -29,6 +29,9 @@ from ecgmon.monitor.web.strip import BEATS, Strip
 from ecgmon.monitor.web.trace import MISSING, READABLE, STEP_MV
 
 ROOT: Final = "/api/v1/"
+UNBUFFERED: Final = (("X-Accel-Buffering", "no"),)
+"""Tells a proxy to hand on events as they come."""
+
 PAGE: Final = 50
 """Alerts on a page, unless told."""
 
@@ -59,7 +62,7 @@ class Api:
             case ["streams"]:
                 return self._all(request)
             case ["streams", name, *rest] if "/".join(rest) in self._of_streams and rest != [""]:
-                strip = self._store.strip(name)
+                strip = self._store.named(name)
                 if strip is None:
                     raise Refused(HTTPStatus.NOT_FOUND, f"there is no stream {name[:80]!a} now")
                 return self._of_streams["/".join(rest)](strip, request)
@@ -98,7 +101,7 @@ class Api:
     def _beats(self, strip: Strip, request: Request) -> Page:
         limit = Query(request.query, ("limit",)).whole("limit", BEATS, 1, BEATS)
         kept = [*(strip.watched or ()), *([] if strip.latest is None else [strip.latest])]
-        whole = {each.number: each for each in kept}
+        whole = {each[0]: each for each in kept}
         epoch = self._store.epoch(strip.name)
         rows = [beat_row(one, epoch, whole.get(one.number)) for one in strip.figures()[-limit:]]
         return _json(BeatList(name=strip.name, beats=rows))
@@ -131,7 +134,7 @@ class Api:
 
     def _live(self, request: Request) -> Stream:
         query = Query(request.query, ("run", "see", "focus", "alerts"))
-        return Stream("text/event-stream", self._feed.view(Wish.of(query, self._store.run)))
+        return Stream("text/event-stream", self._feed.view(Wish.of(query, self._store.run)), UNBUFFERED)
 
 
 def _json(value: Any) -> Page:

@@ -213,9 +213,10 @@ class View:
         known = {one.number: one for one in strip.figures()}
         epoch = self._store.epoch(strip.name)
         for whole in list(strip.watched or ()):
-            if whole.number >= self._whole and whole.number in known:
-                self._whole = whole.number + 1
-                yield _event("beat", {"id": strip.id, "beat": beat_row(known[whole.number], epoch, whole)})
+            number = whole[0]
+            if number >= self._whole and number in known:
+                self._whole = number + 1
+                yield _event("beat", {"id": strip.id, "beat": beat_row(known[number], epoch, whole)})
 
     def _new_alerts(self, last: int) -> bytes:
         history, past = self._store.alerts, self._alerts is None

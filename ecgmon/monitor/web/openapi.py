@@ -11,6 +11,7 @@ from ecgmon import __version__
 from ecgmon.ecg.types import Alert
 from ecgmon.monitor.web import shapes
 from ecgmon.monitor.web.asked import MOST_SEEN
+from ecgmon.monitor.web.strip import BEATS
 
 ABOUT: Final = (
     "What the daemon sees now: read-only, and of the last seconds only; what lasts is on MQTT. "
@@ -48,7 +49,7 @@ _LICENSE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 def _paths() -> dict[str, Any]:
     name = _parameter("name", "path", {"type": "string"}, "the stream's name")
     seconds = _parameter("seconds", "query", {"type": "integer", "minimum": 1, "maximum": 7}, "how many")
-    limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 64}, "beats at most")
+    limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": BEATS}, "beats at most")
     return {
         "/api/v1/streams": _get("streams", "All streams; those that ended for a minute", "StreamList"),
         "/api/v1/streams/{name}": _get("stream", "One stream", "StreamNow", name),

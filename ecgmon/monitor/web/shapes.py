@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ecgmon.ecg.types import AlertKind
+from ecgmon.ecg.types import AlertKind, Samples
 from ecgmon.monitor.web.store import RecentStore
 from ecgmon.monitor.web.strip import ALARMING, GOOD, ODD, SCORED, Figures, Strip, Whole
 
@@ -90,7 +90,6 @@ class BeatRow(msgspec.Struct, frozen=True, kw_only=True):
     alarming: Annotated[bool, Meta(description="it counts towards an alert")]
     window: Annotated[list[float] | UnsetType, Meta(description="187 samples, mV, at 125 Hz")] = UNSET
     reconstruction: Annotated[list[float] | UnsetType, Meta(description="as restored, mV")] = UNSET
-    reference: Annotated[list[float] | UnsetType, Meta(description="the patient's usual beat, mV")] = UNSET
     parts: Annotated[dict[str, float] | UnsetType, Meta(description="what made it odd, in sd")] = UNSET
 
 
@@ -140,9 +139,9 @@ def status_of(store: RecentStore, strip: Strip) -> StreamNow:
             rate=None if trace is None else trace.rate,
             quality="unknown" if ended else strip.quality,  # type: ignore[arg-type] # one of the words
             heart_rate=None if ended else strip.heart_rate(),
-            beats=state.get("beats", 0),
-            odd_beats=state.get("odd_beats", 0),
-            alerts=[Standing(**alert) for alert in state.get("alerts", [])],
+            beats=state.beats,
+            odd_beats=state.odd_beats,
+            alerts=[Standing(**alert) for alert in state.alerts],
         ),
     )
 
@@ -162,16 +161,14 @@ def beat_row(figures: Figures, epoch: float | None, whole: Whole | None) -> Beat
     )
     if whole is None:
         return row
-    score = whole.score
-    more: dict[str, Any] = {"window": rounded(whole.beat.window)}
-    if score is not None:
-        more |= {"reconstruction": rounded(score.reconstruction), "parts": score.parts}
-        if score.reference is not None:
-            more["reference"] = rounded(score.reference)
+    _, window, reconstruction, parts = whole
+    more: dict[str, Any] = {"window": rounded(window)}
+    if reconstruction is not None:
+        more |= {"reconstruction": rounded(reconstruction), "parts": parts}
     return msgspec.structs.replace(row, **more)
 
 
-def rounded(window: Any) -> list[float]:
+def rounded(window: Samples) -> list[float]:
     """Samples for JSON, to a tenth of a microvolt."""
     values: list[float] = window.astype(float).round(4).tolist()
     return values

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from ecgmon.ecg.types import Alert, Beat, Chunk, Quality, Score
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.web.history import AlertHistory
-from ecgmon.monitor.web.strip import Strip
+from ecgmon.monitor.web.strip import Published, Strip
 from ecgmon.sinks.base import State
 
 ENDED_SECONDS: Final = 60.0
@@ -69,7 +69,7 @@ class RecentStore(Observer):
         now = self._clock()
         return [s for s in list(self._strips.values()) if s.ended is None or now - s.ended < ENDED_SECONDS]
 
-    def strip(self, name: str) -> Strip | None:
+    def named(self, name: str) -> Strip | None:
         """One of them by its name."""
         found = self._strips.get(name)
         if found is None or (found.ended is not None and self._clock() - found.ended >= ENDED_SECONDS):
@@ -128,7 +128,9 @@ class RecentStore(Observer):
         """As :class:`~ecgmon.sinks.base.Sink`: the newest state of a stream."""
         strip = self._strips.get(stream)
         if strip is not None:
-            strip.state = state
+            told = state.get
+            alerts = told("alerts") or ()
+            strip.state = Published(told("heart_rate"), told("beats", 0), told("odd_beats", 0), alerts)
 
     def _new(self, name: str) -> Strip:
         self._made += 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from ecgmon.ecg.types import Beat, Chunk, Score
+from ecgmon.ecg.types import Beat, Chunk, Samples, Score
 from ecgmon.monitor.middle import median
 from ecgmon.monitor.web.trace import Trace
 
-BEATS: Final = 64
+BEATS: Final = 48
 """Beats whose figures are kept."""
 
 WATCHED_BEATS: Final = 32
@@ -28,6 +28,16 @@ ALARMING: Final = 4
 SCORED: Final = 8
 
 
+_FLAGS: Final = {
+    (odd, alarming): GOOD | SCORED | ODD * odd | ALARMING * alarming
+    for odd in (False, True)
+    for alarming in (False, True)
+}
+"""Of a beat that was scored: only good ones are."""
+
+_pack: Final = _FIGURES.pack_into
+
+
 class Figures(NamedTuple):
     """One beat in figures. ``number`` counts the beats that were kept, ``r`` is stream time, s."""
 
@@ -39,12 +49,20 @@ class Figures(NamedTuple):
     flags: int
 
 
-class Whole(NamedTuple):
-    """A beat as it was found and scored."""
+Whole = tuple[int, Samples, Samples | None, dict[str, float] | None]
+"""A beat's number, window, reconstruction and parts of the score: plain, for one is made for each beat."""
 
-    number: int
-    beat: Beat
-    score: Score | None
+
+class Published(NamedTuple):
+    """What the page shows of a stream's published state."""
+
+    heart_rate: float | None
+    beats: int
+    odd_beats: int
+    alerts: Sequence[Mapping[str, Any]]
+
+
+NOTHING: Final = Published(None, 0, 0, ())
 
 
 class Strip:
@@ -67,7 +85,7 @@ class Strip:
         """By how much the last sample's time lay before ``heard``: the clocks' difference, and what more."""
         self.least_late = math.inf
         self.quality = "unknown"
-        self.state: Mapping[str, Any] = {}
+        self.state: Published = NOTHING
         """As it was last published."""
         self.ended: float | None = None
         self.latest: Whole | None = None
@@ -93,24 +111,25 @@ class Strip:
             trace = self.trace = Trace(chunk.fs, chunk.t)
         elif trace.fs != chunk.fs:
             trace.form(chunk.fs, chunk.t)
-        if trace.put(chunk.samples, self._row, chunk.t):
-            self.heard = received
-            self.span = span = chunk.samples.shape[1] / chunk.fs
-            self.late = late = received - chunk.t - span
+        samples, t = chunk.samples, chunk.t
+        span = samples.shape[1] / trace.fs
+        if trace.put(samples, self._row, t, span):
+            self.heard, self.span = received, span
+            self.late = late = received - t - span
             self.least_late = min(self.least_late, late)
 
     def beat(self, beat: Beat, score: Score | None) -> None:
         """A beat is through."""
         number = self.n_beats
         if score is None:
-            nan = math.nan
-            _FIGURES.pack_into(self._figures, number % BEATS * 24, beat.r, beat.rr, nan, nan, beat.good)
+            _pack(self._figures, number % BEATS * 24, beat.r, beat.rr, math.nan, math.nan, beat.good)
+            whole: Whole = (number, beat.window, None, None)
         else:
-            flags = SCORED | beat.good | score.odd << 1 | score.alarming << 2
-            at = number % BEATS * 24
-            _FIGURES.pack_into(self._figures, at, beat.r, beat.rr, score.score, score.p_value, flags)
+            flags = _FLAGS[score.odd, score.alarming]
+            _pack(self._figures, number % BEATS * 24, beat.r, beat.rr, score.score, score.p_value, flags)
+            whole = (number, beat.window, score.reconstruction, score.parts)
+        self.latest = whole
         self.n_beats = number + 1
-        self.latest = whole = Whole(number, beat, score)
         if self.watched is not None:
             self.watched.append(whole)
 
@@ -132,9 +151,9 @@ class Strip:
         """Beats/min: of the last beats where these tell it, else as last published."""
         last = self.figures(self.n_beats - RATE_BEATS)
         rr = [one.rr for one in last if one.flags & GOOD and math.isfinite(one.rr)]
-        state = self.state.get("heart_rate")
-        if len(rr) < 3 or (state is None and self.state.get("beats", 0) > RATE_BEATS):
-            return None if state is None else float(state)
+        state = self.state
+        if len(rr) < 3 or (state.heart_rate is None and state.beats > RATE_BEATS):
+            return state.heart_rate
         return round(60.0 / median(rr), 1)
 
     def _choose(self, leads: tuple[str, ...], lead: str | None) -> None:

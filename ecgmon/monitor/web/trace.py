@@ -37,6 +37,8 @@ BACK: Final = 10.0
 
 Steps = NDArray[np.int16]
 
+_FLOAT: Final = np.dtype(np.float32)
+
 
 @compiled
 def _put(ring: Steps, carry: Samples, head: int, samples: Samples, row: int, group: int) -> int:
@@ -61,7 +63,7 @@ def _put(ring: Steps, carry: Samples, head: int, samples: Samples, row: int, gro
 class Trace:
     """Written by one thread; others may :meth:`read` what was written."""
 
-    __slots__ = ("_carry", "_group", "_ring", "fs", "head", "origin", "rate")
+    __slots__ = ("_carry", "_due", "_group", "_ring", "fs", "head", "origin", "rate")
 
     def __init__(self, fs: float, t: float) -> None:
         self._ring: Steps = np.full(SIZE, MISSING, np.int16)
@@ -77,20 +79,20 @@ class Trace:
         self.rate = fs / self._group
         """Samples a second, of those that are kept."""
         self._ring[:] = MISSING
-        self._carry[:] = 0.0
         self._place(t)
 
-    def put(self, samples: Samples, row: int, t: float) -> bool:
-        """Write row ``row`` of [leads, n] (mV, NaN = missing), the first taken at UTC ``t``, s.
+    def put(self, samples: Samples, row: int, t: float, seconds: float) -> bool:
+        """Write row ``row`` of [leads, n] (mV, NaN = missing), which take ``seconds`` from UTC ``t``, s, on.
 
         False, and nothing written, for what lies before the last sample written: a repeat, or too late.
         """
-        off = t - self.origin - (self.head + float(self._carry[1]) / self._group) / self.rate
+        off = t - self._due
         if not -JITTER <= off <= JITTER and not self._leap(off, t):
             return False
-        if not samples.flags.carray or samples.dtype != np.float32:
-            samples = np.array(samples, np.float32, order="C")  # one type, and so one compiled function
-        self.head = int(_put(self._ring, self._carry, self.head, samples, row, self._group))
+        if samples.dtype is not _FLOAT or not samples.flags.carray:
+            samples = np.array(samples, _FLOAT, order="C")  # one type, and so one compiled function
+        self.head = _put(self._ring, self._carry, self.head, samples, row, self._group)
+        self._due += seconds
         return True
 
     def read(self, since: int) -> tuple[int, Steps]:
@@ -110,14 +112,15 @@ class Trace:
         """``t`` lies ``off`` s behind the end."""
         if -BACK < off < 0:
             return False
-        self._carry[:] = 0.0
         gap = round(off * self.rate) if off > 0 else 1
         at = np.arange(self.head, self.head + min(gap, SIZE)) & (SIZE - 1)
         self._ring[at] = MISSING
         self.head += gap
-        if off < 0:
-            self._place(t)
+        self._place(t)
         return True
 
     def _place(self, t: float) -> None:
+        """The next sample begins a group, and is of UTC ``t``, s."""
+        self._carry[:] = 0.0
+        self._due = t
         self.origin = t - self.head / self.rate

@@ -7,7 +7,6 @@ import { Model } from "./model.js";
 import { OneStream } from "./one.js";
 import { themeChanged } from "./paper.js";
 import { Wall } from "./wall.js";
-import { one } from "./words.js";
 
 const node = (id) => document.getElementById(id);
 const view = node("view");
@@ -37,11 +36,12 @@ function counts() {
   const streams = [...model.streams.values()];
   const live = streams.filter((stream) => stream.condition(now) === "live").length;
   const alarmed = streams.filter((stream) => stream.info.alerts.length && stream.info.condition !== "ended").length;
-  const parts = [[streams.length, one(streams.length, "stream").replace(/^\d+ /, "")], [live, "live"], [streams.length - live, "not live"], [alarmed, "with alerts"]];
-  const text = parts.map((part) => part.join(" ")).join();
+  const dead = streams.length - live;
+  const parts = [[streams.length, streams.length === 1 ? "stream" : "streams"], [live, "live"], [dead, "not live"], [alarmed, "with alerts"]];
+  const text = parts.join();
   if (node("counts").dataset.text === text) return;
   node("counts").dataset.text = text;
-  node("counts").replaceChildren(...parts.map(([n, word]) => element("span", {}, [element("b", {}, `${n}`), ` ${word}`])));
+  node("counts").replaceChildren(...parts.map(([n, word]) => element("span", word === "not live" && n ? { class: "amiss" } : {}, [element("b", {}, `${n}`), ` ${word}`])));
 }
 
 const THEMES = ["system", "dark", "light"];
@@ -51,7 +51,7 @@ function theme(change = 0) {
   const wanted = THEMES[(THEMES.indexOf(localStorage.getItem("theme") ?? "system") + change) % THEMES.length];
   localStorage.setItem("theme", wanted);
   document.documentElement.dataset.theme = wanted === "system" ? (dark.matches ? "dark" : "light") : wanted;
-  say(node("theme"), `Theme: ${wanted}`);
+  say(node("theme"), { system: "Auto", dark: "Dark", light: "Light" }[wanted]);
   themeChanged();
   shown?.themed();
 }
