@@ -90,7 +90,6 @@ class BeatRow(msgspec.Struct, frozen=True, kw_only=True):
     alarming: Annotated[bool, Meta(description="it counts towards an alert")]
     window: Annotated[list[float] | UnsetType, Meta(description="187 samples, mV, at 125 Hz")] = UNSET
     reconstruction: Annotated[list[float] | UnsetType, Meta(description="as restored, mV")] = UNSET
-    parts: Annotated[dict[str, float] | UnsetType, Meta(description="what made it odd, in sd")] = UNSET
 
 
 class BeatList(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,11 +160,9 @@ def beat_row(figures: Figures, epoch: float | None, whole: Whole | None) -> Beat
     )
     if whole is None:
         return row
-    _, window, reconstruction, parts = whole
-    more: dict[str, Any] = {"window": rounded(window)}
-    if reconstruction is not None:
-        more |= {"reconstruction": rounded(reconstruction), "parts": parts}
-    return msgspec.structs.replace(row, **more)
+    _, window, reconstruction = whole
+    restored = UNSET if reconstruction is None else rounded(reconstruction)
+    return msgspec.structs.replace(row, window=rounded(window), reconstruction=restored)
 
 
 def rounded(window: Samples) -> list[float]:

@@ -49,8 +49,8 @@ class Figures(NamedTuple):
     flags: int
 
 
-Whole = tuple[int, Samples, Samples | None, dict[str, float] | None]
-"""A beat's number, window, reconstruction and parts of the score: plain, for one is made for each beat."""
+Whole = tuple[int, Samples, Samples | None]
+"""A beat's number, window and reconstruction: plain, for one is made for each beat."""
 
 
 class Published(NamedTuple):
@@ -123,11 +123,11 @@ class Strip:
         number = self.n_beats
         if score is None:
             _pack(self._figures, number % BEATS * 24, beat.r, beat.rr, math.nan, math.nan, beat.good)
-            whole: Whole = (number, beat.window, None, None)
+            whole: Whole = (number, beat.window, None)
         else:
             flags = _FLAGS[score.odd, score.alarming]
             _pack(self._figures, number % BEATS * 24, beat.r, beat.rr, score.score, score.p_value, flags)
-            whole = (number, beat.window, score.reconstruction, score.parts)
+            whole = (number, beat.window, score.reconstruction)
         self.latest = whole
         self.n_beats = number + 1
         if self.watched is not None:

@@ -6,6 +6,7 @@ import { gravest, rank } from "./words.js";
 const SIZES = { small: [250, 92, 1.8], medium: [330, 124, 2.4], large: [460, 172, 3.2] }; // least width, height, mm
 const FITTING = ["large", "medium"]; // sizes to try, so that all streams are in sight; else small
 const GAP = 8;
+const MANY = 16; // more tiles are drawn by turns, each in every other frame: 30 times a second, 2 pixels at a time
 
 export class Wall {
   constructor(model, feed, options) {
@@ -15,7 +16,7 @@ export class Wall {
     this.tiles = new Map(); // by stream number
     this.spare = [];
     this.focused = null; // name
-    this.told = 0;
+    this.told = this.turn = 0;
     this.node.addEventListener("keydown", (event) => this.key(event));
     this.node.addEventListener("focusin", (event) => {
       const name = event.target.closest(".tile")?.dataset.stream;
@@ -112,9 +113,16 @@ export class Wall {
   frame(now, ms) {
     const words = now - this.told > 250;
     if (words) this.told = now;
+    const turns = this.tiles.size > MANY ? 2 : 1;
+    this.turn = (this.turn + 1) % turns;
+    let place = 0;
     for (const tile of this.tiles.values()) {
-      tile.stream.signal?.advance(ms);
-      tile.frame();
+      tile.waited = (tile.waited ?? 0) + ms;
+      if (place++ % turns === this.turn) {
+        tile.stream.signal?.advance(tile.waited);
+        tile.waited = 0;
+        tile.frame();
+      }
       if (words) tile.status(now);
     }
     if (words && this.options.order === "alerts" && now - (this.sorted ?? 0) > 2000) {
