@@ -227,3 +227,34 @@ def test_the_page_is_strict_about_where_things_come_from(ward: Daemon, look: Loo
     )
     assert "connect-src" in blocked[0]
     assert blocked[1] is False
+
+
+PAIRS = [
+    *((text, ground, 4.5) for text in ("text", "quiet") for ground in ("panel", "ground", "raised")),
+    *((f"{grave}-text", grave, 4.5) for grave in ("critical", "warning", "info")),
+    ("trace", "panel", 4.5), ("trace", "paper", 4.5), ("odd", "paper", 3.0), ("restored", "panel", 3.0),
+    ("focus", "panel", 3.0), ("critical", "panel", 3.0),
+]  # fmt: skip
+"""Colours that are read or looked at, what they stand on, and the contrast that WCAG 2.2 asks for."""
+
+
+def luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits[:6]
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_colours_can_be_told_apart(ward: Daemon, look: Look, scheme: str) -> None:
+    page = look(ward.url, color_scheme=scheme).page
+    page.wait_for_selector(".tile")
+
+    def value(name: str) -> str:
+        got = page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}')")
+        return str(got).strip()
+
+    for front, back, least in PAIRS:
+        bright, dark = sorted((luminance(value(front)), luminance(value(back))), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) >= least, f"{front} on {back}"

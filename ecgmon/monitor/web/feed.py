@@ -142,8 +142,10 @@ class View:
         while not self._feed.closing.is_set():
             began = time.monotonic()
             strips = {strip.id: strip for strip in self._store.strips()}
-            parts = [] if looks % STATUS else [self._status(strips)]
-            parts += self._news(strips)
+            told = self._alerts
+            parts = list(self._news(strips))
+            if looks % STATUS == 0 or self._alerts != told:
+                parts.insert(0, self._status(strips))
             if parts:
                 yield b"".join(parts)
             looks += 1

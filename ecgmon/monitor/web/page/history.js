@@ -57,7 +57,7 @@ export class History {
     const lasted = alert.state === "cleared" ? `lasted ${lasting(Math.max(0, alert.end - alert.onset))}` : "stands";
     const summary = element("summary", {}, [priority(alert), element("span", {}, alert.evidence?.summary ?? ""), element("span", { class: "note" }, lasted), moment(alert)]);
     const evidence = element("div", { class: "evidence" });
-    const details = element("details", { class: "alert-row", "data-id": alert.id }, [summary, evidence]);
+    const details = element("details", { "data-id": alert.id, "data-state": alert.state }, [summary, evidence]);
     details.addEventListener("toggle", () => details.open && this.fill(evidence, alert));
     details.open = open;
     return details;

@@ -4,7 +4,7 @@ import { Tile } from "./tile.js";
 import { gravest, rank } from "./words.js";
 
 const SIZES = { small: [250, 92, 1.8], medium: [330, 124, 2.4], large: [460, 172, 3.2] }; // least width, height, mm
-const FITTING = ["large", "medium"]; // sizes to try, so that all streams are in sight; else small
+const HIGHEST = 220; // of a tile that is as large as all streams in sight allow
 const GAP = 8;
 const MANY = 16; // more tiles are drawn by turns, each in every other frame: 30 times a second, 2 pixels at a time
 
@@ -62,12 +62,8 @@ export class Wall {
   layout() {
     const room = this.view.clientWidth - 2 * GAP;
     if (room <= 0) return;
-    const across = (size) => Math.max(1, Math.floor((room + GAP) / (SIZES[size][0] + GAP)));
-    const fits = (size) => Math.ceil(this.shown.length / across(size)) * (SIZES[size][1] + GAP) + GAP <= this.view.clientHeight;
-    const size = this.options.size === "fit" ? (FITTING.find(fits) ?? "small") : this.options.size;
-    const [, height, mm] = SIZES[size];
-    this.columns = across(size);
-    const width = Math.floor((room + GAP) / this.columns) - GAP;
+    const { columns, width, height, mm } = this.measures(room);
+    this.columns = columns;
     const pitch = height + GAP;
     this.pitch = pitch;
     this.node.style.height = `${Math.ceil(this.shown.length / this.columns) * pitch}px`;
@@ -99,6 +95,24 @@ export class Wall {
     for (const tile of this.tiles.values()) tile.node.tabIndex = tile.stream.name === reached ? 0 : -1;
     if (!seen.some((stream) => stream.name === reached) && seen.length) this.tiles.get(seen[0].number).node.tabIndex = 0;
     this.feed.see([...numbers]);
+  }
+
+  /** Columns, and how large a tile is. */
+  measures(room) {
+    const wide = (columns) => Math.floor((room + GAP) / columns) - GAP;
+    const most = (least) => Math.max(1, Math.floor((room + GAP) / (least + GAP)));
+    const [least, lowest] = SIZES.small;
+    const [good, high] = SIZES.medium;
+    let best = null;
+    for (let columns = most(least); columns >= 1 && this.options.size === "fit"; columns--) {
+      const rows = Math.max(1, Math.ceil(this.shown.length / columns));
+      const height = Math.min(HIGHEST, Math.floor((this.view.clientHeight - GAP) / rows) - GAP);
+      const merit = Math.min(wide(columns) / good, height / high);
+      if (height >= lowest && merit > (best?.merit ?? 0)) best = { columns, height, merit };
+    }
+    if (best) return { ...best, width: wide(best.columns), mm: Math.min(3.4, Math.max(1.8, Math.round(best.height / 10.4) / 5)) };
+    const [width, height, mm] = SIZES[this.options.size] ?? SIZES.small;
+    return { columns: most(width), width: wide(most(width)), height, mm };
   }
 
   drop(number) {
