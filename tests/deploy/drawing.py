@@ -30,8 +30,8 @@ HEAD = """<!doctype html><meta charset=utf-8><title>ecgmon: dashboards</title>
 <style>body{font:14px sans-serif;margin:2em;max-width:1500px}img{width:100%}code{font-size:11px}
 td{padding:.2em 1em .2em 0;vertical-align:top}</style>
 <h1>What the dashboards show</h1>
-<p>Drawn by the tests from the answers of a real Prometheus to every panel's queries. No Grafana has run: layout
-and data are right, the looks are not Grafana's.</p>"""
+<p>Drawn by the tests from the answers of a real Prometheus to every panel's queries. No Grafana has run:
+layout and data are right, the looks are not Grafana's.</p>"""
 
 
 def write_page(folder: Path, found: Mapping[str, Found], panels: Sequence[Panel]) -> Path:

@@ -67,7 +67,7 @@ class Prometheus:
 
 @contextmanager
 def prometheus(program: str, folder: Path, target: str, every: str) -> Iterator[Prometheus]:
-    """The shipped files in ``folder``, with another target, scraped ``every`` so often; nothing else differs."""
+    """The shipped files, as they are but for the target and how often it is scraped."""
     shutil.copytree(SHIPPED, folder / "prometheus")
     (folder / "prometheus" / "targets" / "ecgmon.yml").write_text(json.dumps([{"targets": [target]}]))
     config = folder / "prometheus" / "prometheus.yml"
