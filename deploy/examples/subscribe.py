@@ -4,11 +4,12 @@
 
 It needs paho-mqtt 2 and nothing else. What makes it safe to rely on:
 
-- QoS 1 and a persistent session under a fixed client id: the broker keeps alerts while this program is away (as
-  many as its max_queued_messages);
-- an alert is sent once as raised and once as cleared, under one id; at QoS 1 it may come again, so ids that were
-  seen are passed over;
-- ecgmon/status (retained) says whether anyone watches at all: silence means "all is well" only while it is online.
+- QoS 1 and a persistent session under a fixed client id: the broker keeps alerts while this program is away,
+  as many as its max_queued_messages;
+- an alert is sent once as raised and once as cleared, under one id; at QoS 1 it may come again, so what was
+  seen is passed over;
+- ecgmon/status (retained) says whether anyone watches at all: silence means that all is well only while it is
+  online.
 
 The password, where one is asked for, comes from MQTT_PASSWORD in the environment.
 """

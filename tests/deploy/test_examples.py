@@ -35,7 +35,7 @@ WARD = {
         {"kind": "lead-off", "at": 30, "seconds": 10, "stream": 2},
     ],
 }  # fmt: skip
-"""A run of ventricular beats, which is critical, in the first bed; an electrode that falls off in the second."""
+"""A run of ventricular beats, which is critical, in one bed; an electrode that falls off in the other."""
 
 
 @pytest.fixture
