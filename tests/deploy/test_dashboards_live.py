@@ -20,7 +20,7 @@ from tests.deploy.dashboards import ROOT, Panel, filled, panels
 from tests.deploy.drawing import write_page
 from tests.deploy.prometheus import SHIPPED, Prometheus, Series, prometheus
 from tests.integration.load import Devices
-from tests.integration.test_serve_mqtt import daemon
+from tests.integration.test_serve_mqtt import Daemon, daemon
 
 pytestmark = [pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(300)]
 
@@ -43,6 +43,7 @@ class Watched:
     start: float
     end: float
     page: str
+    daemon: Daemon
 
     def found(self, panel: Panel) -> Found:
         """What the panel's queries give."""
@@ -72,7 +73,7 @@ def watched(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
             start = time.time()
             devices.send_at(STREAMS * SPEED)
             served.wait(lambda: time.time() - start > SECONDS and bool(drift(served.get("/metrics")[1])))
-            watched = Watched(seen, start + 5.0, time.time() - 1.0, served.get("/metrics")[1])
+            watched = Watched(seen, start + 5.0, time.time() - 1.0, served.get("/metrics")[1], served)
             yield watched
         finally:
             devices.close()
@@ -144,3 +145,17 @@ def test_what_the_panels_show_is_drawn_for_a_person(watched: Watched) -> None:
     assert page.stat().st_size > 1000
     assert sorted(path.name for path in out.glob("*.png")) == ["ecgmon-internals.png", "ecgmon-overview.png"]
     assert all(path.stat().st_size > 50_000 for path in out.glob("*.png"))
+
+
+def test_a_killed_daemon_is_shown_as_down_and_its_alert_gets_going(watched: Watched) -> None:
+    """The last one: the daemon is gone then. That the alert fires a minute later, promtool has shown."""
+    watched.daemon.process.kill()
+    until = time.monotonic() + 20
+    while not watched.prometheus.now('ALERTS{alertname="EcgmonDown", alertstate="pending"}', time.time()):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    for title, shown in {"Daemons": "DOWN", "Ready": "NOT READY"}.items():
+        (panel,) = (panel for panel in ALL if panel.title == title)
+        (series,) = watched.prometheus.now(filled(panel.json["targets"][0]["expr"], "10s"), time.time())
+        words = panel.json["fieldConfig"]["defaults"]["mappings"][0]["options"]
+        assert words[f"{series.values[0]:g}"]["text"] == shown
