@@ -83,12 +83,15 @@ def main() -> None:
     )
     parser.add_argument("--prefix", default="ecgmon", help="the sink's prefix (default: ecgmon)")
     parser.add_argument("--client-id", default="ecgmon-listener", help="one of its own for each listener")
+    parser.add_argument(
+        "--ca", help="with mqtts: the authority of the broker's certificate (default: the system's)"
+    )
     options = parser.parse_args()
     url = urlsplit(options.broker)
     listener = Listener(options.prefix)
     client = mqtt.Client(CallbackAPIVersion.VERSION2, options.client_id, clean_session=False)
     if url.scheme == "mqtts":
-        client.tls_set()
+        client.tls_set(options.ca)
     if url.username:
         client.username_pw_set(url.username, os.environ.get("MQTT_PASSWORD"))
     client.on_connect = listener.connected

@@ -7,7 +7,7 @@ since its messages name a session that ``ecgmon/status`` no longer names, until 
 comes, and ends.
 
 Source: https://www.home-assistant.io/integrations/mqtt, "MQTT discovery", "Device discovery payload"
-and "Using availability topics" (Home Assistant 2024.12 and later).
+and "Using availability topics". Device discovery came after Home Assistant 2024.6.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def port_of(broker: Broker) -> str:
 def test_the_shell_script_shows_alerts(tmp_path: Path, broker: Broker, program: Callable[[str], str]) -> None:
     program("mosquitto_sub")
     out = tmp_path / "seen.txt"
-    with running("sh", str(EXAMPLES / "watch.sh"), "127.0.0.1", port_of(broker), out=out):
+    with running("sh", str(EXAMPLES / "watch.sh"), "-p", port_of(broker), out=out):
         watch(tmp_path, broker)
         wait_for("/status", out, 2)
     lines = [re.fullmatch(r"\S+ (\S+) (\{.*\})", line) for line in out.read_text().splitlines()]
