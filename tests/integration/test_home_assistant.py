@@ -118,3 +118,19 @@ def test_nothing_is_announced_by_default(tmp_path: Path, mosquitto: Broker) -> N
         served.wait_ready()
         assert started(mosquitto, served) == {}
         assert len(retained(mosquitto, "ecgmon/streams/#")) == 3
+
+
+def test_a_broker_that_has_forgotten_everything_is_told_again(tmp_path: Path, mosquitto: Broker) -> None:
+    broker = {"url": mosquitto.url, "reconnect_min_seconds": 0.1, "reconnect_max_seconds": 0.5}
+    sink = {"type": "mqtt", "broker": broker, "home_assistant": {"enabled": True}}
+    with daemon(tmp_path, mosquitto.url, source=WARD, sinks=[sink]) as served:
+        served.wait_ready()
+        before = started(mosquitto, served)
+        mosquitto.stop()
+        for path in (tmp_path / "mosquitto").glob("*.db"):
+            path.unlink()
+        mosquitto.start()
+        served.wait_ready()
+        served.wait(lambda: len(retained(mosquitto, "homeassistant/#")) == 3)
+        assert started(mosquitto, served) == before
+        assert served.end() == 0
