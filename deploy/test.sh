@@ -1,7 +1,7 @@
 #!/bin/sh
 # All tests. Arguments go to pytest: deploy/test.sh tests/ecg -k chunking
-# Tests against a real broker, promtool and a real browser need Debian's mosquitto, prometheus and chromium; they are
-# installed where that is allowed.
+# Tests against a real broker, Prometheus, Alertmanager and browser need Debian's packages; they are installed where that
+# is allowed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,7 @@ missing=
 command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v mosquitto_sub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v amtool >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 if [ -n "$missing" ]; then
     if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
