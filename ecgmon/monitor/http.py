@@ -51,6 +51,9 @@ REQUEST_BYTES: Final = 16_384
 TOKEN_LENGTH: Final = 16
 """A shorter token could be guessed."""
 
+STREAM_BUFFER: Final = 65_536
+"""Bytes of a stream that wait to be sent, before the system's own doubling."""
+
 TEXT: Final = "text/plain; charset=utf-8"
 
 TIMEOUT: Final = 5.0
@@ -190,7 +193,13 @@ class _Server(ThreadingHTTPServer):
             self._silent.pop(request, None)
 
     def goes_on(self, request: socket.socket) -> None:
-        """Its answer is a stream: it gives its place back, and is not cut off."""
+        """Its answer is a stream: it gives its place back, and is not cut off. Little waits in the system for
+        a client that reads slowly: it would be old when it is read."""
+        with contextlib.suppress(OSError):  # the client is gone
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER)
+        self._give_back(request)
+
+    def _give_back(self, request: socket.socket) -> None:
         with self._counting:
             release = self._release.pop(request, None)
         if release is not None:
@@ -214,7 +223,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
         finally:
             self.heard(request)
-            self.goes_on(request)
+            self._give_back(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         log.debug("a client went away: %s", sys.exception())
@@ -314,9 +323,13 @@ class _Handler(BaseHTTPRequestHandler):
                 **dict(stream.headers),
             }
             self._begin(HTTPStatus.OK, headers)
-            if body:
-                for part in stream.parts:
+            try:
+                for part in stream.parts if body else ():
                     self.wfile.write(part)
+            except OSError:
+                raise  # the client is gone
+            except Exception:
+                log.exception("%s broke off", self.path.partition("?")[0])
 
     def _begin(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
         self.send_response(status)

@@ -24,6 +24,7 @@ from ecgmon.monitor.pipeline import Pipeline, PipelineSettings, Scorer
 from ecgmon.monitor.web.files import files
 from ecgmon.monitor.web.looking import Looking
 from ecgmon.monitor.web.settings import PageSettings
+from tests.monitor.conftest import EnergyScorer
 
 TOKEN = "0123456789abcdef-s3cret"  # noqa: S105 - of this test alone
 MODEL = SimpleNamespace(model_ref=ModelRef(name="m", hash="h"), threshold=0.009, beat_threshold=0.01)
@@ -78,6 +79,14 @@ def new_site(pieces: list[Chunk], new_scorer: Callable[[], Scorer]) -> Iterator[
 @pytest.fixture
 def site(new_site: Callable[..., Site]) -> Site:
     return new_site()
+
+
+@pytest.fixture(scope="module")
+def standing(ward: Callable[..., list[Chunk]]) -> Iterator[Site]:
+    """One that is only asked."""
+    site = Site(ward(streams=2), EnergyScorer(), HttpSettings(port=0))
+    yield site
+    site.stop()
 
 
 def events(site: Site, query: str, until: str, timeout: float = 10.0) -> list[tuple[str, Any]]:
@@ -188,8 +197,8 @@ def test_alerts_come_in_pages_and_by_stream_kind_and_state(site: Site) -> None:
         ("/page/", 404),
     ],
 )
-def test_what_is_wrong_is_said_in_one_form(site: Site, path: str, status: int) -> None:
-    got, problem, headers = site.ask(path)
+def test_what_is_wrong_is_said_in_one_form(standing: Site, path: str, status: int) -> None:
+    got, problem, headers = standing.ask(path)
     assert got == status
     if path.startswith("/api/"):
         assert headers["Content-Type"] == "application/problem+json"
@@ -282,15 +291,15 @@ def test_a_viewer_that_does_not_read_holds_nobody_up_and_is_cut_off(
     client.close()
 
 
-def test_head_of_the_feed_leaves_no_viewer_behind(site: Site) -> None:
-    connection = http.client.HTTPConnection(*site.server.address, timeout=5)
+def test_head_of_the_feed_leaves_no_viewer_behind(standing: Site) -> None:
+    connection = http.client.HTTPConnection(*standing.server.address, timeout=5)
     connection.request("HEAD", "/api/v1/live")
     assert connection.getresponse().status == 200
     connection.close()
     deadline = time.monotonic() + 5
-    while site.looking.site._api._feed.viewers and time.monotonic() < deadline:
+    while standing.looking.site._api._feed.viewers and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert site.looking.site._api._feed.viewers == 0
+    assert standing.looking.site._api._feed.viewers == 0
 
 
 def test_files_are_open_and_the_api_wants_the_token(new_site: Callable[..., Site], tmp_path: Path) -> None:
@@ -317,16 +326,16 @@ def test_a_name_that_was_made_to_lead_here_is_refused(new_site: Callable[..., Si
         assert site.ask("/", Host=host)[0] == status, host
 
 
-def test_every_answer_says_what_a_browser_may_do_with_it(site: Site) -> None:
+def test_every_answer_says_what_a_browser_may_do_with_it(standing: Site) -> None:
     for path in ("/", "/page/main.js", "/api/v1/streams", "/api/nowhere"):
-        headers = site.ask(path)[2]
+        headers = standing.ask(path)[2]
         assert headers["X-Content-Type-Options"] == "nosniff"
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "Access-Control-Allow-Origin" not in headers
-    tag = site.ask("/page/main.js")[2]["ETag"]
-    connection = http.client.HTTPConnection(*site.server.address, timeout=5)
+    tag = standing.ask("/page/main.js")[2]["ETag"]
+    connection = http.client.HTTPConnection(*standing.server.address, timeout=5)
     connection.request("GET", "/page/main.js", headers={"If-None-Match": tag})
     assert connection.getresponse().status == 304
     connection.close()
@@ -342,6 +351,21 @@ def test_the_files_ask_for_nothing_from_elsewhere_and_none_is_missing() -> None:
             if line.startswith("import "):
                 name = line.partition(' from "./')[2].rstrip('";')
                 assert f"/page/{name}" in known, f"{path}: {line}"
+
+
+def test_a_feed_that_fails_is_said_in_the_log_and_leaves_no_viewer(
+    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = new_site()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(site.looking.store, "strips", broken)
+    status, body, _ = site.ask("/api/v1/live")
+    assert (status, body.count(b"event:")) == (200, 1)
+    assert "/api/v1/live broke off" in caplog.text
+    assert site.looking.site._api._feed.viewers == 0
 
 
 def test_a_server_without_a_site_is_as_it_was() -> None:

@@ -205,8 +205,24 @@ def test_the_system_says_dark_or_light_and_a_key_overrules_it(ward: Daemon, look
 def test_reduced_motion_stops_what_flashes(ward: Daemon, look: Look) -> None:
     page = look(ward.url, reduced_motion="reduce").page
     page.wait_for_selector(".tile >> nth=7")
-    moving = page.evaluate("document.getAnimations().length")
-    assert moving == 0
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.wait_for_timeout(3000)
+    changes = page.evaluate(
+        """() => new Promise(done => {
+            const canvas = document.querySelector('.tile[data-stream="sim-003"] canvas');
+            const began = performance.now();
+            let [last, changes] = [canvas.toDataURL(), 0];
+            const look = () => {
+                const now = canvas.toDataURL();
+                if (now !== last) changes += 1;
+                last = now;
+                if (performance.now() - began < 4000) setTimeout(look, 50);
+                else done(changes);
+            };
+            look();
+        })"""
+    )
+    assert 2 <= changes <= 5, "the trace goes on, a second at a time"
 
 
 def test_the_page_is_strict_about_where_things_come_from(ward: Daemon, look: Look) -> None:

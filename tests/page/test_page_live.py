@@ -209,3 +209,27 @@ def test_a_daemon_with_a_token_is_looked_at_by_those_who_know_it(
     page.click(".tile >> nth=0")
     page.wait_for_selector("canvas[aria-label^='Beat ']", timeout=40_000)
     assert token not in "".join(looker.asked), "it is in no address, and so in no log"
+
+
+def test_what_was_held_up_on_its_way_is_not_shown_as_live(new_daemon: New, look: Look) -> None:
+    daemon = new_daemon(source={"type": "simulator", "streams": 2, "speed": 1.0, "chunk_seconds": 0.5})
+    looker = look(daemon.url)
+    page = looker.page
+    page.wait_for_selector('.tile[data-condition="live"] >> nth=1')
+    late = page.evaluate(
+        """async () => {
+            const {Model} = await import("/page/model.js");
+            const info = {id: 1, name: "a", condition: "live", limit: 3.5, alerts: []};
+            const model = new Model();
+            const tell = now => model.hear("status", {now, streams: [info], gone: [], ages: [[1, 0.2]]});
+            const conditions = [];
+            const now = performance.now() / 1000;
+            for (const at of [now + 100, now + 100.01, now + 96, now + 100]) {
+                tell(at);
+                conditions.push(model.streams.get(1).condition(performance.now()));
+            }
+            return conditions;
+        }"""
+    )
+    assert late == ["live", "live", "stale", "live"]
+    looker.settled()

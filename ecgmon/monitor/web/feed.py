@@ -8,7 +8,8 @@ forgotten meanwhile is skipped, and counted.
 event      data
 =========  ============================================================================================
 hello      the run, the step of the samples, the thresholds
-status     streams that are new or changed, numbers of those that are gone, the age of every stream (s)
+status     streams that are new or changed, numbers of those that are gone, the age of every stream (s),
+           and when it was told (s, from any origin)
 data       samples ``[stream, number of the first, base64 of 16-bit steps]``, and beats ``[stream, number,
            at which sample, rr, score, p-value, flags]``, of the streams that are seen
 beat       a beat of the stream in focus, whole
@@ -170,7 +171,16 @@ class View:
         gone = [number for number in self._told if number not in strips]
         for number in gone:
             del self._told[number]
-        return _event("status", {"streams": news, "gone": gone, "ages": ages, "skipped": self._skipped})
+        return _event(
+            "status",
+            {
+                "now": round(time.monotonic(), 3),
+                "streams": news,
+                "gone": gone,
+                "ages": ages,
+                "skipped": self._skipped,
+            },
+        )
 
     def _news(self, strips: Mapping[int, Strip]) -> Iterator[bytes]:
         samples: list[tuple[int, int, str]] = []

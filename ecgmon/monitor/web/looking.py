@@ -12,6 +12,7 @@ from ecgmon.monitor.web.settings import PageSettings
 from ecgmon.monitor.web.site import LivePage
 from ecgmon.monitor.web.store import Live, RecentStore, StoreSink
 from ecgmon.monitor.web.totals import PageTotals
+from ecgmon.monitor.web.trace import warm
 
 
 class Wanted(Protocol):
@@ -43,6 +44,7 @@ class Looking:
         live: Callable[[], Mapping[str, Live]],
         clock: Callable[[], float],
     ) -> None:
+        warm()
         self.store = RecentStore(live, clock, settings.page.alerts)
         self.sink = StoreSink(self.store)
         self._feed = Feed(

@@ -124,3 +124,8 @@ class Trace:
         self._carry[:] = 0.0
         self._due = t
         self.origin = t - self.head / self.rate
+
+
+def warm() -> None:
+    """Compile, or read from the cache, what the first chunk of a patient must not wait for."""
+    Trace(SHOWN_HZ, 0.0).put(np.zeros((1, 1), np.float32), 0, 0.0, 1 / SHOWN_HZ)

@@ -87,15 +87,16 @@ function clear() {
   view.focus();
 }
 
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const CALM = 1000; // ms between two pictures for those who want no motion
 let last = performance.now();
-const frames = (globalThis.ecgmonFrames = { count: 0, slow: 0 });
 
 function loop(now) {
-  const ms = now - last;
-  last = now;
-  frames.count += 1;
-  shown?.frame(now, Math.min(ms, 1000));
   requestAnimationFrame(loop);
+  const ms = now - last;
+  if (calm.matches && ms < CALM) return;
+  last = now;
+  shown?.frame(now, Math.min(ms, 2 * CALM));
 }
 
 theme();

@@ -1,6 +1,8 @@
 // What is known of all streams, as the daemon told it.
 import { Stream } from "./stream.js";
 
+const DRIFT = 300_000; // ms
+
 export class Model extends EventTarget {
   constructor() {
     super();
@@ -9,6 +11,8 @@ export class Model extends EventTarget {
     this.lastAlert = 0;
     this.run = null;
     this.facts = null;
+    this.since = 0;
+    this.least = this.before = Infinity;
   }
 
   byName(name) {
@@ -35,6 +39,7 @@ export class Model extends EventTarget {
       this.streams.clear(); // another daemon: what we know is of the past
       this.alerts.clear();
       this.lastAlert = 0;
+      this.least = this.before = Infinity;
       this.dispatchEvent(new Event("alerts"));
     }
     this.run = data.run;
@@ -55,8 +60,17 @@ export class Model extends EventTarget {
       stream.info = info;
     }
     for (const number of data.gone) this.streams.delete(number);
-    for (const [number, age] of data.ages) this.streams.get(number)?.aged(age, now);
+    const late = this.late(data.now, now);
+    for (const [number, age] of data.ages) this.streams.get(number)?.aged(age === null ? null : age + late, now);
     this.dispatchEvent(new Event(changed ? "streams" : "status"));
+  }
+
+  /** By how much, s, this came later than others did: what waited on its way is older than it says. */
+  late(told, now) {
+    const way = now / 1000 - told; // and the difference of both clocks, which drifts: so the least is of minutes
+    if (now - this.since > DRIFT) [this.since, this.before, this.least] = [now, this.least, way];
+    this.least = Math.min(this.least, way);
+    return way - Math.min(this.least, this.before);
   }
 
   data(data) {
