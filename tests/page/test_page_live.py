@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -233,3 +234,15 @@ def test_what_was_held_up_on_its_way_is_not_shown_as_live(new_daemon: New, look:
     )
     assert late == ["live", "live", "stale", "live"]
     looker.settled()
+
+
+def test_a_daemon_without_a_page_has_none_and_keeps_nothing(new_daemon: New) -> None:
+    source = {"type": "simulator", "streams": 2, "speed": 1.0}
+    daemon = new_daemon(source=source, page={"enabled": False})
+    for path in ("", "api/v1/streams", "page/main.js"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            daemon.get(path)
+        with caught.value as answer:
+            assert answer.code == 404
+    assert b"ecgmon_page" not in daemon.get("metrics")
+    assert b"ecgmon_streams" in daemon.get("metrics")

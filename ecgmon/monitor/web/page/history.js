@@ -55,7 +55,7 @@ export class History {
 
   row(alert, open) {
     const lasted = alert.state === "cleared" ? `lasted ${lasting(Math.max(0, alert.end - alert.onset))}` : "stands";
-    const summary = element("summary", {}, [priority(alert), element("span", {}, alert.evidence?.summary ?? ""), element("span", { class: "note" }, lasted), moment(alert)]);
+    const summary = element("summary", {}, [priority(alert), moment(alert), element("span", { class: "note" }, lasted), element("span", { class: "summary" }, alert.evidence?.summary ?? "")]);
     const evidence = element("div", { class: "evidence" });
     const details = element("details", { "data-id": alert.id, "data-state": alert.state }, [summary, evidence]);
     details.addEventListener("toggle", () => details.open && this.fill(evidence, alert));
