@@ -14,6 +14,7 @@ from typing import Any, Final
 from ecgmon.errors import EcgmonError
 
 COMMANDS: Final = {
+    "init": "write a configuration to begin with, every key explained",
     "serve": "watch streams and raise alerts, until told to stop",
     "check": "read a configuration, say what is wrong with it, start nothing",
     "train": "learn from normal beats, calibrate, write a model bundle",
