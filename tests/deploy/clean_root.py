@@ -4,10 +4,10 @@
     python -m tests.deploy.clean_root --base /tmp/clean --work /tmp/image
 
 Each stage is a copy of the base; ``RUN`` is what the Dockerfile says, in a chroot, with its environment,
-folder and user. ``--share PATH`` shows a file or folder of this machine there, for a package mirror, and variables
-``PIP_*`` are handed on. Then, from a copy whose times are cut to seconds as layers of images have them, the
-image's command runs as the image's user over the simulator: the health check passes, alerts come, nothing is
-compiled anew, and SIGTERM ends it well.
+folder and user. ``--share PATH`` shows a file or folder of this machine there, for a package mirror and its
+certificates; variables ``PIP_*`` are handed on. Then, with times cut to seconds as in layers of
+images, the image's command runs as the image's user over the simulator: the health check passes, alerts come,
+nothing is compiled anew, and SIGTERM ends it well.
 
 What it cannot show: Docker's own parts (layers, mounts, networks), and the images that the stages begin with.
 """
@@ -23,7 +23,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,7 +88,8 @@ def build(stage: Stage, work: Path, base: Path, shares: list[Path]) -> Root:
     with root.mounted():
         for word, text in stage.steps:
             print(f"[{stage.name}] {word} {text[:100]}", flush=True)
-            _STEPS.get(word, lambda *_: None)(root, text, work)
+            if word in _STEPS:
+                _STEPS[word](root, text, work)
     return root
 
 
@@ -102,17 +103,16 @@ def _copy(root: Root, text: str, work: Path) -> None:
     if sources[0].startswith("--from="):
         origin, allowed = work / sources.pop(0).removeprefix("--from="), False
     into = root.folder / (Path(root.workdir) / target).relative_to("/")
-    for source in sources:
-        for path in [origin / source.lstrip("/")]:
-            if allowed:
-                _in_context(path)
-            goal = into / path.name if len(sources) > 1 or text.endswith("/") else into
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__") if allowed else None
-                shutil.copytree(path, goal, symlinks=True, ignore=ignored)
-            else:
-                shutil.copy(path, goal)
+    for path in [origin / source.lstrip("/") for source in sources]:
+        if allowed:
+            _in_context(path)
+        goal = into / path.name if len(sources) > 1 or text.endswith("/") else into
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__") if allowed else None
+            shutil.copytree(path, goal, symlinks=True, ignore=ignored)
+        else:
+            shutil.copy(path, goal)
 
 
 def _in_context(path: Path) -> None:
@@ -176,9 +176,8 @@ def try_out(root: Root, stage: Stage) -> None:
         finally:
             process.kill()
             process.wait()
-    print(
-        f"user {uid}, exit {code}, {len(compiled)} compiled files, {len(_compiled(root) - compiled)} of them new"
-    )
+    new = len(_compiled(root) - compiled)
+    print(f"user {uid}, exit {code}, {len(compiled)} compiled files, {new} of them new")
     if (
         uid != stage.last("USER").partition(":")[0]
         or code != 0
@@ -199,9 +198,9 @@ def _cut_times(folder: Path) -> None:
         os.utime(path, (at, at), follow_symlinks=False)
 
 
-def _wait(ready: object, what: str) -> None:
+def _wait(ready: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 120
-    while not ready():  # type: ignore[operator]
+    while not ready():
         if time.monotonic() > deadline:
             raise SystemExit(f"waited in vain for {what}")
         time.sleep(0.2)
