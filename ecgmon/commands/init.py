@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "has to be named; what stands in it may be left out. For compare, begin with configs/compare.yaml."
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="to write; default: on stdout")
-    parser.add_argument("--for", dest="command", choices=["serve", "train"], default="serve",
+    parser.add_argument("--for", dest="reader", choices=["serve", "train"], default="serve",
                         help="the command that is to read it; default: serve")  # fmt: skip
     parser.add_argument("--source", choices=_choices("source"), default="mqtt", help="default: mqtt")
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    text = reference(FILES) if args.reference else starting(args.command, args.source, args.sink or ["mqtt"])
+    text = reference(FILES) if args.reference else starting(args.reader, args.source, args.sink or ["mqtt"])
     if args.file == "-":
         sys.stdout.write(text)
         return 0
