@@ -5,9 +5,9 @@
 
 Each stage is a copy of the base; ``RUN`` is what the Dockerfile says, in a chroot, with its environment,
 folder and user. ``--share PATH`` shows a file or folder of this machine there, for a package mirror and its
-certificates; variables ``PIP_*`` are handed on. Then, with times cut to seconds as in layers of
-images, the image's command runs as the image's user over the simulator: the health check passes, alerts come,
-nothing is compiled anew, and SIGTERM ends it well.
+certificates; variables ``PIP_*`` are handed on. Then, with times cut to seconds as in layers of images, the
+image's command runs as the image's user over the simulator: the health check passes, alerts come, nothing is
+compiled anew, and SIGTERM ends it well. The stage that makes the broker's secrets is tried out, too.
 
 What it cannot show: Docker's own parts (layers, mounts, networks), and the images that the stages begin with.
 """
@@ -187,6 +187,23 @@ def try_out(root: Root, stage: Stage) -> None:
         raise SystemExit("the image does not do what it should")
 
 
+def try_secrets(root: Root, stage: Stage) -> None:
+    """The stage that makes certificates and passwords, with the owners that the compose file names."""
+    root.environment |= {"BROKER_USER": "1883", "ECGMON_USER": "10001"}
+    words = [*stage.words("ENTRYPOINT"), "/secrets", "mosquitto,localhost", "ecgmon", "display", "bed-1"]
+    with root.mounted():
+        subprocess.run(root.command(words), check=True)
+    folder = root.folder / "secrets"
+    owners = {
+        folder / "broker" / "server.key": 1883,
+        folder / "broker" / "passwords": 1883,
+        folder / "users" / "ecgmon" / "password": 10001,
+        folder / "users" / "bed-1" / "password": 0,
+    }
+    if {file: file.stat().st_uid for file in owners} != owners:
+        raise SystemExit("secrets do not belong to who reads them")
+
+
 def _compiled(root: Root) -> set[tuple[str, int]]:
     files = (root.folder / "var/cache/ecgmon").rglob("*.nb[ic]")
     return {(str(file), file.stat().st_mtime_ns) for file in files}
@@ -223,6 +240,7 @@ def main() -> None:
     for name in ("wheel", "install", "run"):
         root = build(stages[name], args.work, args.base, shares)
     try_out(root, stages["run"])
+    try_secrets(build(stages["secrets"], args.work, args.base, shares), stages["secrets"])
     print("good")
 
 
