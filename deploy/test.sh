@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Arguments go to pytest: deploy/test.sh tests/ecg -k chunking
-# Tests against a real broker and promtool need Debian's mosquitto and prometheus, some curl and strace; they are
+# Tests against a real broker, Prometheus and Alertmanager need Debian's packages, some curl and strace; they are
 # installed where that is allowed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,6 +11,7 @@ command -v mosquitto_sub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
+command -v amtool >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
 if [ -n "$missing" ]; then
     if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
         echo "test: installing$missing" >&2
