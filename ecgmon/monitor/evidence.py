@@ -37,6 +37,8 @@ ECTOPIC: Final[frozenset[Code]] = frozenset({"early-beat", "wide-qrs"})
 class Row:
     """The longest row of odd beats with ``between`` calm beats between each two."""
 
+    __slots__ = ("_between", "_ectopic", "_now", "_rr", "ectopic", "longest", "rate")
+
     def __init__(self, between: int) -> None:
         self._between = between
         self._now = 0
@@ -131,41 +133,48 @@ class EpisodeFindings:
         ready()
         self._rhythm = Rhythm()
         self._recent: deque[Noted | None] = deque(maxlen=2 * look_back)  # None: some were not scored
-        self._tally = Tally()
+        self._tally: Tally | None = None  # of the alert that stands
 
     def beat(self, beat: Beat, score: Score | None) -> None:
         """The next beat of the stream."""
-        before = self._recent[-1] if self._recent else None
-        if before is not None and before.odd:
-            known = set(before.shown)
-            noted = self._rhythm.note(beat, score)
-            self._tally.show({code: before.shown[code] for code in before.shown if code not in known})
-        else:
-            noted = self._rhythm.note(beat, score)
-        if noted is not None and score is not None and score.alarming:
+        recent, tally = self._recent, self._tally
+        before = recent[-1] if recent else None
+        known = set(before.shown) if before is not None and before.odd else None
+        noted = self._rhythm.note(beat, score)
+        if noted is None or score is None:
+            if before is not None:
+                recent.append(None)
+            if tally is not None:
+                tally.broken()
+            return
+        if score.alarming:
             noted.shown.update(shape_of(beat, score))
-        if noted is None:
-            self._tally.broken()
-        else:
-            self._tally.add(noted)
-        if noted is not None or before is not None:
-            self._recent.append(noted)
+        recent.append(noted)
+        if tally is not None:
+            if before is not None and known is not None:
+                tally.show({code: before.shown[code] for code in before.shown if code not in known})
+            tally.add(noted)
 
     def raised(self, onset: float) -> None:
         """An alert is raised: from now on its beats count, those from ``onset`` (s, stream time) on."""
-        self._tally = Tally()
+        tally = self._tally = Tally()
         begun = False
         for noted in self._recent:
             if noted is None:
-                self._tally.broken()
+                tally.broken()
             elif begun or noted.r >= onset:
                 begun = True
-                self._tally.add(noted)
+                tally.add(noted)
 
     def told(self) -> tuple[list[Finding], str]:
-        """The findings so far, and all on one line."""
-        findings = self._tally.findings()
-        return findings, summary(self._tally.odd, self._tally.of, findings)
+        """The findings so far of the alert that stands, and all on one line."""
+        tally = self._tally or Tally()
+        findings = tally.findings()
+        return findings, summary(tally.odd, tally.of, findings)
+
+    def cleared(self) -> None:
+        """None stands any more: nothing is counted until the next."""
+        self._tally = None
 
     def save(self) -> dict[str, snapshot.Plain]:
         """As :class:`ecgmon.monitor.snapshot.Saveable`."""
@@ -173,5 +182,6 @@ class EpisodeFindings:
 
     def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
         """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        self._tally = None if saved.get("_tally") is None else Tally()
         snapshot.restore_attributes(self, saved)
         self._rhythm.go_on_from(self._recent[-1] if self._recent else None)

@@ -14,7 +14,6 @@ need such methods to be one again.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, deque
 from collections.abc import Container, Mapping
 from functools import cache
@@ -40,7 +39,7 @@ CONSTANTS: Final = frozenset({"_design"})
 
 KINDS: Final = frozenset("biuf")
 _ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes, np.ndarray})
-_FIELDS: Final = {cls: [field.name for field in dataclasses.fields(cls)] for cls in VALUES.values()}
+_FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {cls: cls.__struct_fields__ for cls in VALUES.values()}
 _TAG: Final = "~"
 _ARRAY: Final = 1
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ecgmon.ecg.frontend import Frontend, Output
@@ -44,15 +45,13 @@ NOT_KEPT: Final = frozenset({"heard", "fed", "lost", "resumed"})
 """Attributes that mean nothing to another run."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True, gc=False):
     """The stream ended at this stream time, s."""
 
     t: float
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(msgspec.Struct, frozen=True, gc=False):
     """Nothing came for ``seconds`` s behind stream time ``t``, s; 0 s: data comes again from ``t`` on."""
 
     t: float

@@ -32,7 +32,7 @@ from collections.abc import Set
 from typing import Final, Literal
 
 from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.middle import median
+from ecgmon.monitor.middle import Latest
 
 QUIET_SHARE: Final = 0.2
 """Of the usual QRS size. A second that stays below it holds no beat; nor is what the detector finds below it:
@@ -82,7 +82,7 @@ class Line:
 
     def __init__(self, quiet_mv: float) -> None:
         self.quiet_mv = quiet_mv
-        self._sizes: deque[float] = deque(maxlen=USUAL_BEATS)
+        self._sizes = Latest(USUAL_BEATS)
         self._usual = 0.0
         self._last = -math.inf
         self._rare: deque[float] = deque(maxlen=2)  # the last beats of a slow heart
@@ -95,20 +95,21 @@ class Line:
         """Whether the last beat was one of the heart, and not what a detector makes of a line without any."""
 
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
-        if beat.r - self._last > FORGET_SECONDS and beat.good:
+        r, size, usual = beat.r, beat.size, self._usual
+        since = r - self._last
+        if since > FORGET_SECONDS and beat.good:
             self._sizes.clear()
-            self._usual = 0.0
-        ghost = beat.size < QUIET_SHARE * self._usual  # never where the size is NaN, not known
-        echo = beat.size < ECHO_SHARE * self._usual and beat.r - self._last < ECHO_SECONDS
+            usual = self._usual = 0.0
+        ghost = size < QUIET_SHARE * usual  # never where the size is NaN, not known
+        echo = since < ECHO_SECONDS and size < ECHO_SHARE * usual
         self.heart = not (ghost or echo)
         if self.heart:
-            if beat.r - self._last >= RARE_SECONDS:
-                self._rare.append(beat.r)
-            self._last = beat.r
-            if beat.good and not math.isnan(beat.size):
-                self._sizes.append(beat.size)
-                known = len(self._sizes) >= KNOWN_BEATS
-                self._usual = median(self._sizes) if known else 0.0
+            if since >= RARE_SECONDS:
+                self._rare.append(r)
+            self._last = r
+            if beat.good and not math.isnan(size):
+                self._sizes.append(size)
+                self._usual = self._sizes.median if len(self._sizes) >= KNOWN_BEATS else 0.0
         return ()
 
     def second(self, quality: Quality) -> tuple[()]:
