@@ -43,6 +43,11 @@ class HeartRate:
         """Take the verdict over a second, and the intervals of a slow heart known with it."""
         self._intervals.second(quality, slow)
 
+    @property
+    def rests(self) -> bool:
+        """As :attr:`ecgmon.monitor.policies.base.Policy.rests`."""
+        return self._intervals.rests
+
     def at(self, t: float) -> float | None:
         """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
         if len(self._intervals.rr) < 3 or t - self._intervals.last > RATE_SECONDS:
@@ -83,23 +88,19 @@ class StreamAlerts:
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
         self.heart_rate.beat(beat)
-        alerts: list[Alert] = []
-        for policy in self.watch.by_beat:
-            changes = policy.beat(beat, score)
-            if changes:
-                alerts += [self._alert(change, epoch) for change in changes]
-        return alerts
+        return [self._alert(change, epoch) for change in self.watch.beat(beat, score)]
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
         if self._next is not self.settings:
             self._renew()
-        alerts: list[Alert] = []
-        for policy in self.watch.by_second:
-            changes = policy.second(quality)
-            if changes:
-                alerts += [self._alert(change, epoch) for change in changes]
-        self.heart_rate.second(quality, self.watch.silence.slow)
+        watch = self.watch
+        if watch.passes(quality):
+            odd = watch.odd_beats
+            return [self._alert(change, epoch) for change in odd.second(quality)] if odd.on else []
+        alerts = [self._alert(change, epoch) for change in watch.second(quality)]
+        self.heart_rate.second(quality, watch.silence.slow)
+        watch.resting &= self.heart_rate.rests
         return alerts
 
     def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:

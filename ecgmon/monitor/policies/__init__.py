@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from ecgmon.config import Settings
 from ecgmon.ecg.episodes import EpisodeSettings
+from ecgmon.ecg.types import Beat, Quality, Score
 from ecgmon.errors import DataError
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.policies.asystole import Asystole, AsystoleSettings, Pause, PauseSettings
@@ -23,7 +24,7 @@ from ecgmon.monitor.policies.losses import Losses
 from ecgmon.monitor.policies.lost import StreamLost, StreamLostSettings
 from ecgmon.monitor.policies.odd_beats import OddBeats
 from ecgmon.monitor.policies.rate import BradycardiaSettings, TachycardiaSettings, bradycardia, tachycardia
-from ecgmon.monitor.policies.silence import SilenceWatch
+from ecgmon.monitor.policies.silence import SHORT, SilenceWatch
 
 __all__ = ["AlertSettings", "Change", "ConditionSettings", "LeadOffSettings", "Policy", "Watch"]
 
@@ -44,6 +45,11 @@ class AlertSettings(Settings, frozen=True):
 class Watch:
     """Everything that one stream is watched for.
 
+    Nearly all seconds are calm: the signal is good and has its QRS complexes. Once such a second has found
+    every policy at rest (``resting``), and as long as steady beats come, the next ones change nothing, and the
+    watch lets them pass; the first that is not calm, or that follows a beat out of the ordinary, is told to
+    all.
+
     Those that only look stand first, what rests on them behind. ``pause`` stands before ``asystole`` and
     both before ``lead-off``: where one makes way for another in a second, it is cleared before the other is
     raised.
@@ -52,20 +58,25 @@ class Watch:
     def __init__(self, settings: AlertSettings) -> None:
         self.line = Line(settings.lead_off.quiet_mv)
         self.silence = SilenceWatch(self.line)
+        self.resting = False
+        """A calm second would change nothing of any policy."""
         self.renew(settings)
 
     def renew(self, settings: AlertSettings) -> None:
         """Other limits; to be called while nothing stands. What the line did and when the heart last beat is
         still known, what was counted so far is not."""
+        self.resting = False
         self.line.quiet_mv = settings.lead_off.quiet_mv
+        self.silence.short = min(SHORT, settings.pause.seconds)
         self.lost = StreamLost(settings.stream_lost)
         line, silence = self.line, self.silence
         lead_off = Condition("lead-off", frozenset({"lead-off"}), settings.lead_off, line)
         asystole = Asystole(settings.asystole, line, silence, lead_off)
+        self.odd_beats = OddBeats(settings.anomalous_beats)
         self.policies: list[Policy] = [
             line,
             silence,
-            OddBeats(settings.anomalous_beats),
+            self.odd_beats,
             Pause(settings.pause, asystole, silence),
             asystole,
             lead_off,
@@ -78,6 +89,31 @@ class Watch:
             self.policies.append(tachycardia(settings.tachycardia, line, silence))
         self.by_beat = [policy for policy in self.policies if not isinstance(policy, NoBeats)]
         self.by_second = [policy for policy in self.policies if not isinstance(policy, NoSeconds)]
+
+    def beat(self, beat: Beat, score: Score | None) -> list[Change]:
+        """The next beat."""
+        found: list[Change] = []
+        for policy in self.by_beat:
+            changes = policy.beat(beat, score)
+            if changes:
+                found += changes
+        if not self.silence.steady:
+            self.resting = False
+        return found
+
+    def passes(self, quality: Quality) -> bool:
+        """Whether the next second changes nothing, but perhaps that ``odd_beats`` are over."""
+        return self.resting and self.line.calm(quality) and self.silence.passes(quality.second)
+
+    def second(self, quality: Quality) -> list[Change]:
+        """The next second, which does not pass."""
+        found: list[Change] = []
+        for policy in self.by_second:
+            changes = policy.second(quality)
+            if changes:
+                found += changes
+        self.resting = self.line.calm(quality) and all(policy.rests for policy in self.by_second)
+        return found
 
     def save(self) -> dict[str, snapshot.Plain]:
         """As :class:`ecgmon.monitor.snapshot.Saveable`; what policies share is saved once, as its own."""

@@ -11,6 +11,7 @@ asystole here, which is as bad, and no other policy can see it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -69,13 +70,19 @@ class Asystole:
         """The alert stands."""
         return self._alert.on
 
-    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        if not (self._line.heart and beat.good):
-            return []
+    @property
+    def rests(self) -> bool:
+        return not self._alert.on
+
+    def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:  # noqa: ARG002 - the protocol's
+        if not (beat.good and self._line.heart):
+            return ()
         before, self._good = self._good, beat.r
+        if not self._alert.on:
+            return ()
         near = beat.r - before <= CLEAR_SHARE * self._settings.seconds
-        if not self.on or before <= self._alert.onset or not near:
-            return []
+        if before <= self._alert.onset or not near:
+            return ()
         self._alert.end = max(self._alert.end, before)
         return self._alert.clear(beat.ready)
 
@@ -116,6 +123,10 @@ class Pause(NoBeats):
         self._asystole = asystole
         self._silence = silence
         self._alert = Standing("pause", "warning")
+
+    @property
+    def rests(self) -> bool:
+        return not self._alert.on
 
     def second(self, quality: Quality) -> list[Change]:
         if not self._settings.enabled:

@@ -34,6 +34,11 @@ class Policy(Protocol):
     :mod:`ecgmon.monitor.snapshot`: its attributes are plain values, components of such, or other policies.
     """
 
+    @property
+    def rests(self) -> bool:
+        """Asked behind a calm second (:class:`ecgmon.monitor.policies.Watch`): the next calm one would change
+        nothing here, and need not be told."""
+
     def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
         """The next beat; ``score`` is None when it was not good enough to be scored."""
 
@@ -53,6 +58,10 @@ class NoBeats:
 
 class NoSeconds:
     """Of policies in which seconds play no part; likewise."""
+
+    @property
+    def rests(self) -> bool:
+        return True
 
     def second(self, quality: Quality) -> tuple[()]:  # noqa: ARG002 - the protocol's
         return ()

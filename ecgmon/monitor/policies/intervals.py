@@ -51,6 +51,11 @@ class Intervals:
         """Of the oldest, stream time, s; there must be one."""
         return self._ends[0] - self.rr[0]
 
+    @property
+    def rests(self) -> bool:
+        """No second is waited for."""
+        return self._asked == math.inf
+
     def beside_loss(self, t: float) -> bool:
         """Whether a short loss may be why nothing is known at stream time ``t``."""
         return t - self._gap < BESIDE
@@ -67,18 +72,18 @@ class Intervals:
         if not usable:
             return False
         r, rr = beat.r, beat.rr
-        self.last = max(self.last, r)
-        if not math.isfinite(rr):
-            if self.beside_loss(r):
-                pass
-            elif self._slow and not after_good:
+        if r > self.last:
+            self.last = r
+        if math.isfinite(rr):
+            if after_good:
+                self._append(rr, r)
+                self._behind += 1
+            return after_good
+        if not self.beside_loss(r):
+            if self._slow and not after_good:
                 self._asked, self._behind = r, 0
             else:  # a gap, or nobody can tell
                 self.forget()
-        elif after_good:
-            self._append(rr, r)
-            self._behind += 1
-            return True
         return False
 
     def second(self, quality: Quality, slow: Iterable[Silence]) -> list[float]:
@@ -107,5 +112,6 @@ class Intervals:
         ends.append(end)
         if len(rr) > self._n:
             del rr[0], ends[0]
-        while ends[0] < end - MEMORY:
-            self.forget(len(rr) - 1)
+        oldest = end - MEMORY
+        while ends[0] < oldest:
+            del rr[0], ends[0]

@@ -112,6 +112,20 @@ class Line:
                 self._usual = self._sizes.median if len(self._sizes) >= KNOWN_BEATS else 0.0
         return ()
 
+    @property
+    def rests(self) -> bool:
+        return True
+
+    def calm(self, quality: Quality) -> bool:
+        """A good second with a QRS complex in it, as nearly all are: :meth:`second` finds it ``good``, not
+        silent, and its end not at rest."""
+        extents, usual = quality.extents, self._usual
+        if not extents or quality.flat or quality.clipped or quality.noisy or quality.missing:
+            return False
+        if extents[-1] < self.quiet_mv or 0 < SHIFT_SHARE * usual < quality.wander:
+            return False
+        return not 0 < max(extents) < QUIET_SHARE * usual
+
     def second(self, quality: Quality) -> tuple[()]:
         self.silent = not quality.missing and self._is_silent(quality)
         self.signal = self._judge(quality)

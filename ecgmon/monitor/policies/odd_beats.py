@@ -37,6 +37,16 @@ class OddBeats:
         self._peaks: deque[float] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
         self._oddest: tuple[Beat, Score] | None = None
 
+    @property
+    def rests(self) -> bool:
+        """Always, but that time clears an alert: while ``on``, seconds are told all the same."""
+        return True
+
+    @property
+    def on(self) -> bool:
+        """The alert stands."""
+        return self._rule.active
+
     def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
         rule = self._rule
         changes = self._changes(rule.tick(beat.r)) if rule.active else []

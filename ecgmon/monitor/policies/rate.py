@@ -34,6 +34,9 @@ KNOWN_SECONDS: Final = 10.0
 FEW_SECONDS: Final = 20.0
 """So it is after so long beside a short loss, and where fewer intervals than are looked at were known."""
 
+ROUNDING: Final = 1e-9
+"""A mean, added up, lies outside of its numbers by no larger share."""
+
 Rate = Annotated[float, Meta(gt=0, le=400, description="beats/min")]
 
 
@@ -65,10 +68,15 @@ class RateLimit:
         self._sign = 1.0 if limit >= back else -1.0
         self._limit = limit
         self._back = back
+        self._safe = 60.0 / limit * (1.0 + self._sign * ROUNDING)
         self._intervals = Intervals(beats, slow=self._sign < 0)
         self._known = -math.inf  # end of the last interval
         self._full = -math.inf  # of the last one with enough before it
         self._alert = Standing(kind, "warning")
+
+    @property
+    def rests(self) -> bool:
+        return self._intervals.rests and not self._alert.on
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
         if self._intervals.beat(beat, usable=beat.good and self._line.heart):
@@ -98,6 +106,8 @@ class RateLimit:
         if len(rr) < self._beats:
             return []
         self._full = r
+        if not self._alert.on and self._within(rr):
+            return []
         sign, rate = self._sign, 60.0 / mean(rr)
         beyond = sign * rate > sign * self._limit
         if beyond and sign * (60.0 / median(rr)) > sign * self._limit:
@@ -107,6 +117,10 @@ class RateLimit:
         if self._alert.on:
             self._alert.end = max(self._alert.end, r)
         return []
+
+    def _within(self, rr: list[float]) -> bool:
+        """No interval is beyond the limit, and so neither is their mean."""
+        return max(rr) < self._safe if self._sign < 0 else min(rr) > self._safe
 
 
 def bradycardia(settings: BradycardiaSettings, line: Line, silence: SilenceWatch) -> RateLimit:

@@ -32,6 +32,9 @@ BRIDGE: Final = 3
 KNOWN_SHARE: Final = 2
 """A silence is known where so many times as much of it was seen as was lost."""
 
+SHORT: Final = RARE_SECONDS
+"""No alarm is about a stretch shorter than this, or than the limit of ``pause``, s."""
+
 REMEMBERED: Final = 256
 """Lost seconds that are kept in mind; a silence with more was told of long ago."""
 
@@ -64,6 +67,10 @@ class SilenceWatch:
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self.short = SHORT
+        """Stretches shorter than that are nobody's concern, s."""
+        self.steady = False
+        """The last beat was a good one of the heart, close behind another such."""
         self._from: float | None = None  # begin of the usable seconds, short losses among them, up to now
         self._lost: deque[int] = deque(maxlen=REMEMBERED)  # those losses
         self._run = 0  # seconds of the last one
@@ -80,12 +87,33 @@ class SilenceWatch:
         """Seconds of the longest one; 0 of none."""
 
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
-        usable = self._line.heart and beat.good
+        heart = self._line.heart
+        usable = heart and beat.good
         follows, self._after_good = usable and self._after_good, usable
-        if self._line.heart:
-            self._between.append((self._last, beat.r, follows and math.isfinite(beat.rr)))
+        good = follows and math.isfinite(beat.rr)
+        self.steady = good and beat.r - self._last < self.short
+        if heart:
+            self._between.append((self._last, beat.r, good))
             self._last = beat.r
         return ()
+
+    @property
+    def rests(self) -> bool:
+        since, short = self._from, self.short
+        if since is None or self._last < since or not self.steady or self._learned > -math.inf:
+            return False
+        return not any(b - a >= short for a, b, _ in self._between)
+
+    def passes(self, second: int) -> bool:
+        """In place of :meth:`second`, for a calm one at rest: beats still come, and what lies between them is
+        too short for anyone. False: it is not so, and nothing was done."""
+        until = second + 1.0
+        if not until - self._last < self.short:
+            return False
+        between = self._between
+        if between:
+            self._between = [] if between[-1][1] < until else [pair for pair in between if pair[1] >= until]
+        return True
 
     def second(self, quality: Quality) -> tuple[()]:
         k, signal = quality.second, self._line.signal
@@ -112,7 +140,9 @@ class SilenceWatch:
             self._from = float(k)
             self._learned = self._hidden = -math.inf
             self._lost.clear()
-        if k < self._learned and not self._line.silent and not k <= self._last < k + 1:
+        if k >= self._learned:
+            self._learned = -math.inf
+        elif not self._line.silent and not k <= self._last < k + 1:
             self._hidden = k + 1.0
         until, since = k + 1.0, self._from
         starts = [a for a, _, _ in self._between if since <= a < until] if self._between else []
