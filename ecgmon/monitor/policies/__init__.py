@@ -46,8 +46,8 @@ class Watch:
     """Everything that one stream is watched for.
 
     Nearly all seconds are calm: the signal is good and has its QRS complexes. Once such a second has found
-    every policy at rest (``resting``), and as long as steady beats come, the next ones change nothing, and the
-    watch lets them pass; the first that is not calm, or that follows a beat out of the ordinary, is told to
+    every policy at rest (``resting``), and while steady beats come, the next ones change nothing, and the
+    watch lets them pass. The first that is not calm, or that follows a beat out of the ordinary, is told to
     all.
 
     Those that only look stand first, what rests on them behind. ``pause`` stands before ``asystole`` and

@@ -72,8 +72,7 @@ class Intervals:
         if not usable:
             return False
         r, rr = beat.r, beat.rr
-        if r > self.last:
-            self.last = r
+        self.last = max(self.last, r)
         if math.isfinite(rr):
             if after_good:
                 self._append(rr, r)
