@@ -131,9 +131,20 @@ class Arrivals:
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         late = chunk.t - self._due
+        numbers = self._numbers
+        if numbers.next_is(chunk.seq) and self._in_time(late):  # as nearly all are
+            numbers.follow(chunk.seq, 1, reset=False, doubtful=False)
+            numbers.seq = chunk.seq
+            self._go_on(chunk)
+            return _NEXT
         ahead = self._ahead(chunk, late)
         verdict = self._by_time(chunk, late) if ahead is None else self._by_number(chunk, late, ahead)
         return self._accept(chunk, late, ahead, verdict) if isinstance(verdict, Follow) else verdict
+
+    def _in_time(self, late: float) -> bool:
+        """Of a chunk with the next number: no gap before it, and no clock that was set."""
+        settings = self._settings
+        return -settings.max_gap_seconds <= late <= min(settings.jitter_seconds, settings.max_gap_seconds)
 
     def _ahead(self, chunk: Chunk, late: float) -> int | None:
         return self._numbers.ahead(chunk.seq, late, self._chunk_seconds, self._settings.jitter_seconds)
@@ -207,19 +218,20 @@ class Arrivals:
         by_time = ahead is None and (chunk.seq is None or numbers.ignored)
         if by_time and verdict.gap > 0 and verdict.event is None:
             self._gaps.append((self._due, chunk.t))
-        self._note(chunk)
         numbers.seq = chunk.seq
+        self._go_on(chunk)
+        return verdict
+
+    def _go_on(self, chunk: Chunk) -> None:
+        """The next is expected behind ``chunk``."""
+        self._note(chunk)
         self._chunk_seconds = _seconds(chunk)
         self._due = chunk.t + self._chunk_seconds
         self._aside = None
-        return verdict
 
     def _count(self, chunk: Chunk, late: float, ahead: int, verdict: Follow) -> Follow:
         """Go on in the numbers, as long as they are of any use."""
         numbers, jitter = self._numbers, self._settings.jitter_seconds
-        if ahead == 1 and verdict.event is None:  # the next one, as nearly all are
-            numbers.follow(chunk.seq, 1, reset=False, doubtful=False)
-            return verdict
         reset = verdict.event == "sequence-reset"
         if ahead > 1 and not reset:
             self._gaps.append((numbers.count + 1, numbers.count + ahead))

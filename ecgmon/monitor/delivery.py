@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
-from ecgmon.ecg.types import Alert, Beat, Quality, Score
+from ecgmon.ecg.types import Alert, Beat, Quality
 from ecgmon.monitor.kept import Kept
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.state import End, Item, Silent, StreamState
@@ -33,13 +33,13 @@ class Delivery:
         """Tell states so often from here on, s."""
         self._state_seconds = state_seconds
 
-    def hand_on(self, item: Item, score: Score | None) -> None:
-        """Take one item; ``score`` belongs to it when it is a beat that was scored.
+    def hand_on(self, item: Item) -> None:
+        """Take one item.
 
         A sink that raises keeps nothing from the others: the first error is raised when all were told.
         """
         self._error = None
-        self._hand_on(item, score)
+        self._hand_on(item)
         if self._error is not None:
             raise self._error
 
@@ -53,21 +53,22 @@ class Delivery:
         if self._error is not None:
             raise self._error
 
-    def _hand_on(self, item: Item, score: Score | None) -> None:
-        state, what, _, _ = item
-        if isinstance(what, Beat) and state is not None:
-            self._beat(item, state, what, score)
-        elif isinstance(what, Quality) and state is not None:
-            self._second(item, state, what)
-        elif state is None:
+    def _hand_on(self, item: Item) -> None:
+        state, what = item.state, item.what
+        if state is None:
             if callable(what):
                 what()
+        elif isinstance(what, Beat):
+            self._beat(item, state, what)
+        elif isinstance(what, Quality):
+            self._second(item, state, what)
         elif isinstance(what, Silent):
             self._silent(item, state, what)
         elif isinstance(what, End):
             self._end(item, state, what)
 
-    def _beat(self, item: Item, state: StreamState, beat: Beat, score: Score | None) -> None:
+    def _beat(self, item: Item, state: StreamState, beat: Beat) -> None:
+        score = item.score
         state.beats += 1
         if score is not None and score.odd:
             state.odd_beats += 1

@@ -24,6 +24,11 @@ class Numbers:
         self._modulus = 0  # 0: no wrap was seen
         self._doubts = 0
 
+    def next_is(self, seq: int | None) -> bool:
+        """Whether ``seq`` is the last number plus one, and that says something."""
+        last = self.seq
+        return seq is not None and last is not None and seq == last + 1 and not self.ignored
+
     def ahead(self, seq: int | None, late: float, seconds: float, slack: float) -> int | None:
         """By how much ``seq`` is ahead of the last number, 1: it is the next; None where that says nothing.
 

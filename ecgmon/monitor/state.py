@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecgmon.ecg.frontend import Frontend, Output
 from ecgmon.ecg.leads import LeadSelector
-from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality, Samples
+from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality, Samples, Score
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.alerting import StreamAlerts
@@ -62,13 +62,15 @@ Ack = Callable[[], None]
 Path = tuple[LeadSelector, Frontend]
 
 
-class Item(NamedTuple):
-    """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s."""
+class Item(msgspec.Struct, gc=False):
+    """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s;
+    ``score``: of a beat, when it has been scored."""
 
     state: StreamState | None
     what: Beat | Quality | Silent | End | Ack
     epoch: float
     received: float
+    score: Score | None = None
 
 
 class StreamState:
