@@ -8,51 +8,15 @@ same signal gives the same ids however it arrived.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 import numpy as np
 
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
 from ecgmon.monitor import snapshot
-from ecgmon.monitor.middle import median
 from ecgmon.monitor.policies import AlertSettings, Change, Watch
-from ecgmon.monitor.policies.intervals import Intervals
-from ecgmon.monitor.policies.silence import Silence
-
-RATE_BEATS: Final = 8
-"""RR intervals that the heart rate is the median of."""
-
-RATE_SECONDS: Final = 10.0
-"""Without a beat for so long there is no heart rate."""
-
-
-class HeartRate:
-    """Median of the last RR intervals (:mod:`ecgmon.monitor.policies.intervals`), as beats per minute."""
-
-    def __init__(self) -> None:
-        self._intervals = Intervals(RATE_BEATS, slow=True)
-
-    def beat(self, beat: Beat) -> None:
-        """Take the next beat; one that is not good may be an artefact, and so may the intervals beside it."""
-        self._intervals.beat(beat, usable=beat.good)
-
-    def second(self, quality: Quality, slow: Iterable[Silence]) -> None:
-        """Take the verdict over a second, and the intervals of a slow heart known with it."""
-        self._intervals.second(quality, slow)
-
-    @property
-    def rests(self) -> bool:
-        """As :attr:`ecgmon.monitor.policies.base.Policy.rests`."""
-        return self._intervals.rests
-
-    def at(self, t: float) -> float | None:
-        """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
-        if len(self._intervals.rr) < 3 or t - self._intervals.last > RATE_SECONDS:
-            return None
-        return round(60.0 / median(self._intervals.rr), 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +29,6 @@ class StreamAlerts:
     threshold: float | None
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
     """What was raised and is not cleared."""
-    heart_rate: HeartRate = field(default_factory=HeartRate)
     changes: int = 0
     """How often one was raised or cleared."""
     watch: Watch = field(init=False)
@@ -87,7 +50,6 @@ class StreamAlerts:
 
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
-        self.heart_rate.beat(beat)
         return [self._alert(change, epoch) for change in self.watch.beat(beat, score)]
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
@@ -99,8 +61,7 @@ class StreamAlerts:
             odd = watch.odd_beats
             return [self._alert(change, epoch) for change in odd.second(quality)] if odd.on else []
         alerts = [self._alert(change, epoch) for change in watch.second(quality)]
-        self.heart_rate.second(quality, watch.silence.slow)
-        watch.resting &= self.heart_rate.rests
+        watch.over(quality)
         return alerts
 
     def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:
@@ -120,7 +81,6 @@ class StreamAlerts:
         return {
             "settings": msgspec.msgpack.encode(self.settings),
             "standing": {kind: msgspec.msgpack.encode(alert) for kind, alert in self.standing.items()},
-            "heart_rate": snapshot.save(self.heart_rate),
             "watch": snapshot.save(self.watch),
         }
 
@@ -130,7 +90,6 @@ class StreamAlerts:
         self.settings = msgspec.msgpack.decode(saved["settings"], type=AlertSettings)
         self.watch = Watch(self.settings)
         self.standing = {alert.kind: alert for alert in standing(saved)}
-        snapshot.restore(self.heart_rate, saved["heart_rate"])
         snapshot.restore(self.watch, saved["watch"])
         self._renew()
 
@@ -152,7 +111,7 @@ class StreamAlerts:
             score=None if score is None else score.score,
             p_value=None if score is None else score.p_value,
             threshold=None if score is None else self.threshold,
-            heart_rate=self.heart_rate.at(change.time),
+            heart_rate=self.watch.rate(change.time),
             evidence=_evidence(change, epoch),
             model=self.model,
         )

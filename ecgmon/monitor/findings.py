@@ -32,9 +32,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from ecgmon.ecg.latest import Latest
 from ecgmon.ecg.morphology import Morphology, compare
 from ecgmon.ecg.types import Beat, Score
-from ecgmon.monitor.middle import Latest
 
 Code = Literal[
     "wide-qrs",
@@ -125,7 +125,7 @@ class Rhythm:
                 before.shown["compensatory-pause"] = (rr, usual)
         elif rr > LATE * usual:
             noted.shown["pause" if rr >= PAUSE else "late-beat"] = (rr, usual)
-        if rr < EARLY * usual and rr < self._usual.ordered[1]:
+        if rr < EARLY * usual and rr < self._usual.smallest(1):
             noted.shown["early-beat"] = (rr, usual)
 
 

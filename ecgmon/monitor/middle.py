@@ -3,7 +3,6 @@ cost for so few."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Collection, Sequence
 
 
@@ -29,35 +28,3 @@ def mean(values: Sequence[float] | Collection[float]) -> float:
     for value in values:
         total += value
     return total / len(values)
-
-
-class Latest:
-    """The last ``n`` of a row of numbers, by age and by size: kept in order, not sorted with each. No NaN."""
-
-    __slots__ = ("_n", "by_age", "ordered")
-
-    def __init__(self, n: int) -> None:
-        self._n = n
-        self.by_age: list[float] = []
-        self.ordered: list[float] = []
-
-    def __len__(self) -> int:
-        return len(self.by_age)
-
-    @property
-    def median(self) -> float:
-        """Of at least one."""
-        return median_of_sorted(self.ordered)
-
-    def append(self, value: float) -> None:
-        """The next one."""
-        by_age, ordered = self.by_age, self.ordered
-        if len(by_age) == self._n:
-            del ordered[bisect_left(ordered, by_age.pop(0))]
-        by_age.append(value)
-        insort(ordered, value)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self.by_age.clear()
-        self.ordered.clear()

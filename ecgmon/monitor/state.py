@@ -259,7 +259,7 @@ class StreamState:
             "fs": self.fs,
             "quality": self.verdict,
             "signal": self.alerts.watch.line.signal or "unknown",
-            "heart_rate": self.alerts.heart_rate.at(t),
+            "heart_rate": self.alerts.watch.rate(t),
             "beats": self.beats,
             "odd_beats": self.odd_beats,
             "alerts": [_brief(alert) for alert in standing],

@@ -9,8 +9,9 @@ import pytest
 from ecgmon.ecg.episodes import EpisodeSettings
 from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality, Score
 from ecgmon.monitor import snapshot
-from ecgmon.monitor.alerting import HeartRate, StreamAlerts, alert_id
+from ecgmon.monitor.alerting import StreamAlerts, alert_id
 from ecgmon.monitor.policies import AlertSettings, LeadOffSettings
+from ecgmon.monitor.policies.heart_rate import HeartRate
 
 MODEL = ModelRef(name="m", hash="abc")
 EPOCH = 1_700_000_000.0

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.policies.base import Change, NoBeats, Standing
+from ecgmon.monitor.policies.base import Change, NoBeats, Standing, Steady
 from ecgmon.monitor.policies.condition import Condition
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.silence import Silence, SilenceWatch
@@ -85,6 +85,10 @@ class Asystole:
             return ()
         self._alert.end = max(self._alert.end, before)
         return self._alert.clear(beat.ready)
+
+    def passed(self, beats: Sequence[Steady]) -> None:
+        """As :meth:`ecgmon.monitor.policies.base.ByInterval.passed`."""
+        self._good = beats[-1][1]
 
     def second(self, quality: Quality) -> list[Change]:
         if not self._settings.enabled:

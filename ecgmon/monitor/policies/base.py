@@ -49,6 +49,18 @@ class Policy(Protocol):
         """The stream ends at ``t``: clear what stands."""
 
 
+Steady = tuple[float, float]
+"""A beat like nearly all: RR interval and R-peak, stream time, s."""
+
+
+class ByInterval(Protocol):
+    """What looks at RR intervals alone need not be told of each steady beat while all is at rest."""
+
+    def passed(self, beats: Sequence[Steady]) -> None:
+        """These came since the last beat or second that was told, or more than eight of which these are the
+        last: good ones of the heart, each next to the one before, at intervals within every limit."""
+
+
 class NoBeats:
     """Of policies in which beats play no part: they are not called with any."""
 

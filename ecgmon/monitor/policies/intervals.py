@@ -12,10 +12,11 @@ nothing of the heart: only the intervals that it touches are none. Among losses 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ecgmon.ecg.types import Beat, Quality
+from ecgmon.monitor.policies.base import Steady
 from ecgmon.monitor.policies.silence import BRIDGE, Silence
 
 MEMORY: Final = 30.0
@@ -53,8 +54,8 @@ class Intervals:
 
     @property
     def rests(self) -> bool:
-        """No second is waited for."""
-        return self._asked == math.inf
+        """No second is waited for, and a beat next to the last one brings an interval."""
+        return self._after_good and self._asked == math.inf
 
     def beside_loss(self, t: float) -> bool:
         """Whether a short loss may be why nothing is known at stream time ``t``."""
@@ -76,7 +77,8 @@ class Intervals:
         if math.isfinite(rr):
             if after_good:
                 self._append(rr, r)
-                self._behind += 1
+                if self._asked < math.inf:
+                    self._behind += 1
             return after_good
         if not self.beside_loss(r):
             if self._slow and not after_good:
@@ -84,6 +86,14 @@ class Intervals:
             else:  # a gap, or nobody can tell
                 self.forget()
         return False
+
+    def follow(self, beats: Sequence[Steady]) -> None:
+        """Beats that :meth:`beat` would take one by one, at rest."""
+        rr, ends = self.rr, self._ends
+        rr += [interval for interval, _ in beats]
+        ends += [r for _, r in beats]
+        self.last = max(self.last, ends[-1])
+        self._drop(max(0, len(rr) - self._n))
 
     def second(self, quality: Quality, slow: Iterable[Silence]) -> list[float]:
         """The verdict over a second, and the slow silences known with it. The ends of the intervals it
@@ -106,11 +116,15 @@ class Intervals:
         return ends
 
     def _append(self, seconds: float, end: float) -> None:
-        rr, ends = self.rr, self._ends
-        rr.append(seconds)
-        ends.append(end)
-        if len(rr) > self._n:
-            del rr[0], ends[0]
-        oldest = end - MEMORY
-        while ends[0] < oldest:
-            del rr[0], ends[0]
+        self.rr.append(seconds)
+        self._ends.append(end)
+        self._drop(len(self.rr) - self._n)
+
+    def _drop(self, gone: int) -> None:
+        """The oldest that are too many, ``gone`` at least, and those that are too old."""
+        ends = self._ends
+        oldest = ends[-1] - MEMORY
+        while ends[max(0, gone)] < oldest:
+            gone = max(0, gone) + 1
+        if gone > 0:
+            del self.rr[:gone], ends[:gone]

@@ -31,8 +31,8 @@ from collections import deque
 from collections.abc import Set
 from typing import Final, Literal
 
+from ecgmon.ecg.latest import Latest
 from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.middle import Latest
 
 QUIET_SHARE: Final = 0.2
 """Of the usual QRS size. A second that stays below it holds no beat; nor is what the detector finds below it:

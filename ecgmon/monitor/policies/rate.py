@@ -12,6 +12,7 @@ than 10 s, and no short run fills them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -19,7 +20,7 @@ from msgspec import Meta
 from ecgmon.config import Settings
 from ecgmon.ecg.types import AlertKind, Beat, Quality, Score
 from ecgmon.monitor.middle import mean, median
-from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.base import Change, Standing, Steady
 from ecgmon.monitor.policies.intervals import Intervals
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.silence import SilenceWatch
@@ -68,21 +69,28 @@ class RateLimit:
         self._sign = 1.0 if limit >= back else -1.0
         self._limit = limit
         self._back = back
-        self._safe = 60.0 / limit * (1.0 + self._sign * ROUNDING)
+        self.safe = 60.0 / limit * (1.0 + self._sign * ROUNDING)
+        """Intervals on this side of it, s, are within the limit."""
         self._intervals = Intervals(beats, slow=self._sign < 0)
         self._known = -math.inf  # end of the last interval
-        self._full = -math.inf  # of the last one with enough before it
+        self._full = -math.inf  # of the last one with enough before it, where it mattered
         self._alert = Standing(kind, "warning")
 
     @property
     def rests(self) -> bool:
-        return self._intervals.rests and not self._alert.on
+        rr = self._intervals.rr
+        return self._intervals.rests and not self._alert.on and (not rr or self._within(rr))
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
         if self._intervals.beat(beat, usable=beat.good and self._line.heart):
             self._known = beat.r
             return self._judge(beat.r, beat.ready)
         return []
+
+    def passed(self, beats: Sequence[Steady]) -> None:
+        """As :meth:`ecgmon.monitor.policies.base.ByInterval.passed`."""
+        self._intervals.follow(beats)
+        self._known = beats[-1][1]
 
     def second(self, quality: Quality) -> list[Change]:
         now = quality.second + 1.0
@@ -105,9 +113,9 @@ class RateLimit:
         rr = self._intervals.rr
         if len(rr) < self._beats:
             return []
-        self._full = r
         if not self._alert.on and self._within(rr):
             return []
+        self._full = r
         sign, rate = self._sign, 60.0 / mean(rr)
         beyond = sign * rate > sign * self._limit
         if beyond and sign * (60.0 / median(rr)) > sign * self._limit:
@@ -120,7 +128,7 @@ class RateLimit:
 
     def _within(self, rr: list[float]) -> bool:
         """No interval is beyond the limit, and so neither is their mean."""
-        return max(rr) < self._safe if self._sign < 0 else min(rr) > self._safe
+        return max(rr) < self.safe if self._sign < 0 else min(rr) > self.safe
 
 
 def bradycardia(settings: BradycardiaSettings, line: Line, silence: SilenceWatch) -> RateLimit:
