@@ -18,24 +18,27 @@ class Latest:
     """The last ``n`` numbers, none of them NaN."""
 
     def __init__(self, n: int) -> None:
+        self._n = n
         self._state = np.zeros(_HEAD + 2 * n)  # count, a ring by age, the same by size
+        self.size = 0
+        """How many there are."""
         self.median = 0.0
         """Of those there are; as :func:`numpy.median`, to the bit."""
-
-    def __len__(self) -> int:
-        return int(min(self._state[_COUNT], (len(self._state) - _HEAD) // 2))
 
     def append(self, value: float) -> None:
         """The next one."""
         self.median = _append(self._state, value)
+        if self.size < self._n:
+            self.size += 1
 
     def smallest(self, rank: int) -> float:
         """The smallest but ``rank``, of more than that."""
-        return float(self._state[(len(self._state) + _HEAD) // 2 + rank])
+        return float(self._state[_HEAD + self._n + rank])
 
     def clear(self) -> None:
         """Forget all."""
         self._state[_COUNT] = 0.0
+        self.size = 0
 
 
 @compiled

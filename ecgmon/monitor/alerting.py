@@ -29,8 +29,6 @@ class StreamAlerts:
     threshold: float | None
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
     """What was raised and is not cleared."""
-    changes: int = 0
-    """How often one was raised or cleared."""
     watch: Watch = field(init=False)
     _next: AlertSettings = field(init=False)
 
@@ -50,7 +48,8 @@ class StreamAlerts:
 
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
-        return [self._alert(change, epoch) for change in self.watch.beat(beat, score)]
+        changes = self.watch.beat(beat, score)
+        return [self._alert(change, epoch) for change in changes] if changes else []
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
@@ -94,7 +93,6 @@ class StreamAlerts:
         self._renew()
 
     def _alert(self, change: Change, epoch: float) -> Alert:
-        self.changes += 1
         before = self.standing.pop(change.kind, None)
         onset = epoch + change.onset if before is None else before.onset
         score = change.oddest[1] if change.oddest else None

@@ -107,7 +107,7 @@ class Rhythm:
             noted = Noted(beat.r, math.nan, odd)
         else:
             noted = Noted(beat.r, rr, odd)
-            if len(self._usual) >= LEAST_INTERVALS:
+            if self._usual.size >= LEAST_INTERVALS:
                 self._judge(noted, before)
             if not (before.odd or odd):
                 self._usual.append(rr)

@@ -115,8 +115,14 @@ class Line:
         """Score what waits, hand everything on in order."""
         items, beats = self._batch.take()
         well = not beats or self._score(beats)
+        hand_on = self._delivery.hand_on
         for item in items:
-            if not self._hand_on(item):
+            try:
+                hand_on(item)
+            except Exception as error:
+                if self._strict:
+                    raise
+                self._undelivered(item, error)
                 well = False
         if not well:
             self._failures += 1
@@ -158,21 +164,11 @@ class Line:
         self._observers.tell(lambda o: o.batch(len(items), seconds))
         return True
 
-    def _hand_on(self, item: Item) -> bool:
-        """Whether it went well."""
-        state, well = item.state, True
-        changes = 0 if state is None else state.alerts.changes
-        try:
-            self._delivery.hand_on(item)
-        except Exception as error:
-            if self._strict:
-                raise
-            self.failed(state.name if state else "", "delivery-failed", error)
-            well = False
-        if self._keeper is not None and state is not None and state.alerts.changes != changes:
-            # Time alone may have done it: no chunk in the journal says so.
-            self._keeper.anew(state.name)
-        return well
+    def _undelivered(self, item: Item, error: Exception) -> None:
+        name = item.state.name if item.state else ""
+        self.failed(name, "delivery-failed", error)
+        if self._keeper is not None and item.state is not None:
+            self._keeper.anew(name)  # what became of it is in no journal
 
 
 def _wants_score(item: Item) -> bool:

@@ -20,7 +20,7 @@ def test_median_and_smallest_are_those_of_the_last_numbers(n: int, row: list[flo
             kept.clear()
         latest.append(value)
         kept = [*kept, value][-n:]
-        assert len(latest) == len(kept)
+        assert latest.size == len(kept)
         assert latest.median == np.median(kept)
         assert latest.smallest(0) == min(kept)
         assert latest.smallest(len(kept) // 2) == sorted(kept)[len(kept) // 2]

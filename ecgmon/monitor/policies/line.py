@@ -109,7 +109,7 @@ class Line:
             self._last = r
             if beat.good and not math.isnan(size):
                 self._sizes.append(size)
-                self._usual = self._sizes.median if len(self._sizes) >= KNOWN_BEATS else 0.0
+                self._usual = self._sizes.median if self._sizes.size >= KNOWN_BEATS else 0.0
         return ()
 
     @property
