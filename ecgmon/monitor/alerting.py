@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
 from ecgmon.monitor import snapshot
@@ -28,7 +29,9 @@ class StreamAlerts:
     model: ModelRef
     threshold: float | None
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
-    """What was raised and is not cleared."""
+    """What was raised and is not cleared, without its evidence."""
+    _evidence: dict[AlertKind, bytes] = field(default_factory=dict)
+    """What that rests on, packed: as lists of floats it is four times as large."""
     watch: Watch = field(init=False)
     _next: AlertSettings = field(init=False)
 
@@ -80,6 +83,7 @@ class StreamAlerts:
         return {
             "settings": msgspec.msgpack.encode(self.settings),
             "standing": {kind: msgspec.msgpack.encode(alert) for kind, alert in self.standing.items()},
+            "evidence": dict(self._evidence),
             "watch": snapshot.save(self.watch),
         }
 
@@ -88,12 +92,14 @@ class StreamAlerts:
         stands."""
         self.settings = msgspec.msgpack.decode(saved["settings"], type=AlertSettings)
         self.watch = Watch(self.settings)
-        self.standing = {alert.kind: alert for alert in standing(saved)}
+        self.standing = {alert.kind: alert for alert in _standing(saved)}
+        self._evidence = dict(saved["evidence"])
         snapshot.restore(self.watch, saved["watch"])
         self._renew()
 
     def _alert(self, change: Change, epoch: float) -> Alert:
         before = self.standing.pop(change.kind, None)
+        self._evidence.pop(change.kind, None)
         onset = epoch + change.onset if before is None else before.onset
         score = change.oddest[1] if change.oddest else None
         alert = Alert(
@@ -114,12 +120,19 @@ class StreamAlerts:
             model=self.model,
         )
         if change.state == "raised":
-            self.standing[change.kind] = alert
+            self.standing[change.kind] = replace(alert, evidence=None)
+            if alert.evidence is not None:
+                self._evidence[change.kind] = msgspec.msgpack.encode(alert.evidence)
         return alert
 
 
 def standing(saved: Mapping[str, snapshot.Plain]) -> list[Alert]:
     """What stood when :meth:`StreamAlerts.save` gave ``saved``."""
+    packed = {kind: msgspec.msgpack.decode(raw, type=Evidence) for kind, raw in saved["evidence"].items()}
+    return [replace(alert, evidence=packed.get(alert.kind)) for alert in _standing(saved)]
+
+
+def _standing(saved: Mapping[str, snapshot.Plain]) -> list[Alert]:
     return [msgspec.msgpack.decode(raw, type=Alert) for raw in saved["standing"].values()]
 
 

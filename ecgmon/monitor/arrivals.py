@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import deque
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -97,7 +96,7 @@ class Arrivals:
         self._numbers = Numbers(first.seq)
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
-        self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
+        self._gaps: list[tuple[float, float]] = []  # of numbers, or of times
         self._seen = np.zeros(KNOWN_AGAIN, dtype=np.uint32)  # a ring of digests
         self._at = 0
         # dropped though new, in a row: how many, length in s, time that the next should have, number
@@ -217,7 +216,7 @@ class Arrivals:
             self._gaps.clear()  # by numbers, or by times
         by_time = ahead is None and (chunk.seq is None or numbers.ignored)
         if by_time and verdict.gap > 0 and verdict.event is None:
-            self._gaps.append((self._due, chunk.t))
+            self._keep_gaps((self._due, chunk.t))
         numbers.seq = chunk.seq
         self._go_on(chunk)
         return verdict
@@ -234,7 +233,7 @@ class Arrivals:
         numbers, jitter = self._numbers, self._settings.jitter_seconds
         reset = verdict.event == "sequence-reset"
         if ahead > 1 and not reset:
-            self._gaps.append((numbers.count + 1, numbers.count + ahead))
+            self._keep_gaps((numbers.count + 1, numbers.count + ahead))
         agreed = ahead > 0 and agree(late, ahead - 1, self._chunk_seconds, jitter)
         doubtful = abs(late) <= jitter and ahead != 1 and not agreed
         numbers.follow(chunk.seq, ahead, reset=reset, doubtful=doubtful)
@@ -258,8 +257,12 @@ class Arrivals:
             return "repeat"
         self._gaps.remove(gap)
         parts = ((gap[0], start), (start + width, gap[1]))
-        self._gaps.extend(part for part in parts if part[1] - part[0] >= width / 2)
+        self._keep_gaps(*(part for part in parts if part[1] - part[0] >= width / 2))
         return "late"
+
+    def _keep_gaps(self, *gaps: tuple[float, float]) -> None:
+        self._gaps += gaps
+        del self._gaps[:-REMEMBERED]
 
 
 def _seconds(chunk: Chunk) -> float:

@@ -10,7 +10,7 @@ scored ends them all. What is kept does not grow with the length of an alert.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -43,7 +43,7 @@ class Row:
         self._between = between
         self._now = 0
         self._ectopic = 0
-        self._rr: deque[float] = deque(maxlen=KEPT)
+        self._rr: list[float] = []
         self.longest = 0
         self.rate = math.nan
         """Beats a minute in the longest row, from the median RR."""
@@ -56,6 +56,7 @@ class Row:
         if calm == self._between:
             self._now += 1
             self._rr.append(rr)
+            del self._rr[:-KEPT]
         else:
             self._now, self._ectopic = 1, 0
             self._rr.clear()
@@ -132,7 +133,8 @@ class EpisodeFindings:
     def __init__(self, look_back: int) -> None:
         ready()
         self._rhythm = Rhythm()
-        self._recent: deque[Noted | None] = deque(maxlen=2 * look_back)  # None: some were not scored
+        self._kept = 2 * look_back
+        self._recent: list[Noted | None] = []  # None: some were not scored
         self._tally: Tally | None = None  # of the alert that stands
 
     def beat(self, beat: Beat, score: Score | None) -> None:
@@ -143,17 +145,23 @@ class EpisodeFindings:
         noted = self._rhythm.note(beat, score)
         if noted is None or score is None:
             if before is not None:
-                recent.append(None)
+                self._remember(None)
             if tally is not None:
                 tally.broken()
             return
         if score.alarming:
             noted.shown.update(shape_of(beat, score))
-        recent.append(noted)
+        self._remember(noted)
         if tally is not None:
             if before is not None and known is not None:
                 tally.show({code: before.shown[code] for code in before.shown if code not in known})
             tally.add(noted)
+
+    def _remember(self, noted: Noted | None) -> None:
+        recent = self._recent
+        recent.append(noted)
+        if len(recent) > self._kept:
+            del recent[0]
 
     def raised(self, onset: float) -> None:
         """An alert is raised: from now on its beats count, those from ``onset`` (s, stream time) on."""

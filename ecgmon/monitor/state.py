@@ -8,7 +8,6 @@ into chunks: that is why alerts, and with them their ids, do not depend on it.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -124,7 +123,7 @@ class StreamState:
         """Stream time of the last state that was published, s."""
         self._samples = 0
         self._gaps = 0.0
-        self._held: deque[Quality] = deque()
+        self._held: list[Quality] = []
         self._settle = SETTLE + self.frontend.delay
         self._told = 0  # seconds of which the frontend gave its verdict
         self._began = 0.0  # stream time at which its signal path began
@@ -285,7 +284,7 @@ class StreamState:
     def _seconds_until(self, t: float, items: list[Item]) -> None:
         held = self._held
         while held and held[0].second + 1 + self._settle <= t:
-            items.append(Item(self, held.popleft(), self.epoch, self.heard))
+            items.append(Item(self, held.pop(0), self.epoch, self.heard))
 
     def _item(self, what: Beat | Quality | Silent | End) -> Item:
         return Item(self, what, self.epoch, self.heard)

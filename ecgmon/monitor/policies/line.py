@@ -27,7 +27,6 @@ Where the line is not known (verdicts without extents), flat is lead-off.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Set
 from typing import Final, Literal
 
@@ -85,7 +84,7 @@ class Line:
         self._sizes = Latest(USUAL_BEATS)
         self._usual = 0.0
         self._last = -math.inf
-        self._rare: deque[float] = deque(maxlen=2)  # the last beats of a slow heart
+        self._rare: list[float] = []  # the last two beats of a slow heart
         self._rest = 0
         self.signal: Signal | None = None
         """What the last second was; None before the first."""
@@ -105,7 +104,7 @@ class Line:
         self.heart = not (ghost or echo)
         if self.heart:
             if since >= RARE_SECONDS:
-                self._rare.append(r)
+                self._rare = [*self._rare[-1:], r]
             self._last = r
             if beat.good and not math.isnan(size):
                 self._sizes.append(size)

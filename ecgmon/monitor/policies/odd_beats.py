@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -34,7 +33,7 @@ class OddBeats:
         # numbers: none that an odder one follows. Of the others the R-peak alone is kept: a beat with its
         # score is 3 KB.
         self._recent: list[tuple[int, Beat, Score]] = []
-        self._peaks: deque[float] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
+        self._peaks: list[float] = []
         self._oddest: tuple[Beat, Score] | None = None
 
     @property
@@ -67,6 +66,7 @@ class OddBeats:
         if alarming:
             kept = self._keep(beat, score)
             self._peaks.append(beat.r)
+            del self._peaks[: -max(EVIDENCE_BEATS, self._look_back)]
             if rule.active:
                 self._note(beat, kept)
         return changes + self._changes(event for event in decided if event.state == "raised")

@@ -16,7 +16,6 @@ and one that does not count begins the silence anew.
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Final, NamedTuple
 
 from ecgmon.ecg.types import Beat, Quality, Score
@@ -72,7 +71,7 @@ class SilenceWatch:
         self.steady = False
         """The last beat was a good one of the heart, close behind another such."""
         self._from: float | None = None  # begin of the usable seconds, short losses among them, up to now
-        self._lost: deque[int] = deque(maxlen=REMEMBERED)  # those losses
+        self._lost: list[int] = []  # those losses
         self._run = 0  # seconds of the last one
         self._learned = -math.inf  # until then the detector, begun anew behind a loss, may tell of no beat
         self._hidden = -math.inf  # until then there may have been one that it did not tell of
@@ -124,6 +123,7 @@ class SilenceWatch:
         self._ended(quality, usable=usable or bridged)
         if bridged:
             self._lost.append(k)
+            del self._lost[:-REMEMBERED]
             self._learned = k + 1 + RECOVERY
         elif usable:
             self._go_on(k)
