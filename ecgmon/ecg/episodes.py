@@ -91,6 +91,8 @@ class Episodes:
 class EpisodeRule:
     """The rule for one live stream, fed beat by beat."""
 
+    __slots__ = ("_settings", "_state", "active")
+
     def __init__(self, settings: EpisodeSettings | None = None) -> None:
         self._settings = settings or EpisodeSettings()
         self._state = episode_rule.fresh(_rule(self._settings))

@@ -17,6 +17,8 @@ _HEAD: Final = 1
 class Latest:
     """The last ``n`` numbers, none of them NaN."""
 
+    __slots__ = ("_n", "_state", "median", "size")
+
     def __init__(self, n: int) -> None:
         self._n = n
         self._state = np.zeros(_HEAD + 2 * n)  # count, a ring by age, the same by size

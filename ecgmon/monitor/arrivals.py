@@ -91,6 +91,8 @@ _TIME: Final = struct.Struct("=d")
 class Arrivals:
     """The order of one stream's chunks, from its first one on."""
 
+    __slots__ = ("_aside", "_at", "_chunk_seconds", "_due", "_gaps", "_numbers", "_seen", "_settings")
+
     def __init__(self, first: Chunk, settings: ArrivalSettings) -> None:
         self._settings = settings
         self._numbers = Numbers(first.seq)

@@ -70,6 +70,8 @@ class Row:
 class Tally:
     """The beats of one alert, from its first odd one on."""
 
+    __slots__ = ("_calm", "_seen", "counts", "figures", "odd", "of", "rows")
+
     def __init__(self) -> None:
         self.odd = 0
         self.of = 0
@@ -129,6 +131,8 @@ class EpisodeFindings:
 
     ``look_back`` is how many scored beats the rule that raises alerts looks back over.
     """
+
+    __slots__ = ("_kept", "_recent", "_rhythm", "_tally")
 
     def __init__(self, look_back: int) -> None:
         ready()

@@ -92,6 +92,8 @@ class Noted(msgspec.Struct, eq=False, gc=False):
 class Rhythm:
     """The RR intervals of one stream, and what is odd about each."""
 
+    __slots__ = ("_before", "_usual")
+
     def __init__(self) -> None:
         self._usual = Latest(INTERVALS)
         self._before: Noted | None = None

@@ -14,6 +14,8 @@ DOUBTS: Final = 3
 class Numbers:
     """Of a stream whose first chunk has number ``seq``; None where it has none."""
 
+    __slots__ = ("_doubts", "_modulus", "count", "ignored", "seq")
+
     def __init__(self, seq: int | None) -> None:
         self.seq = seq
         """Of the last chunk that followed."""

@@ -82,6 +82,13 @@ class StreamState:
     Raises :class:`~ecgmon.errors.DataError` when rate or lead of the first chunk cannot be used.
     """
 
+    __slots__ = (
+        "_began", "_gaps", "_hasty", "_held", "_make", "_samples", "_seams", "_settle", "_told",
+        "_wanted", "alerts", "arrivals", "baseline", "beats", "corrected", "corrections", "epoch",
+        "fed", "frontend", "fs", "heard", "leads", "lost", "name", "odd_beats", "resumed",
+        "selector", "spoke", "verdict",
+    )  # fmt: skip
+
     def __init__(
         self,
         first: Chunk,

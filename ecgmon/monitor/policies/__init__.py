@@ -63,6 +63,11 @@ class Watch:
     raised.
     """
 
+    __slots__ = (
+        "_by_interval", "_longest", "_passed", "_shortest", "by_beat", "by_second", "heart_rate",
+        "line", "lost", "odd_beats", "policies", "resting", "silence",
+    )  # fmt: skip
+
     def __init__(self, settings: AlertSettings) -> None:
         self.line = Line(settings.lead_off.quiet_mv)
         self.silence = SilenceWatch(self.line)
@@ -182,5 +187,6 @@ class Watch:
 
     def _shared(self, policy: Policy) -> frozenset[str]:
         """Attributes of ``policy`` that are policies themselves, or made anew with each second."""
-        shared = {n for n, value in vars(policy).items() if any(value is other for other in self.policies)}
+        parts = snapshot.attributes(policy).items()
+        shared = {n for n, value in parts if any(value is other for other in self.policies)}
         return frozenset(shared | {"known", "slow", "longest"})

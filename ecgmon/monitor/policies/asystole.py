@@ -53,6 +53,8 @@ class Asystole:
     while ``lead_off`` stands none is raised.
     """
 
+    __slots__ = ("_alert", "_good", "_lead_off", "_line", "_settings", "_silence", "limit")
+
     def __init__(
         self, settings: AsystoleSettings, line: Line, silence: SilenceWatch, lead_off: Condition
     ) -> None:
@@ -121,6 +123,8 @@ class Pause(NoBeats):
     for ``clear_seconds``, where :data:`HOLD_SHARE` of the limit is one more. Without
     ``asystole`` in use a pause has no upper limit.
     """
+
+    __slots__ = ("_alert", "_asystole", "_settings", "_silence")
 
     def __init__(self, settings: PauseSettings, asystole: Asystole, silence: SilenceWatch) -> None:
         self._settings = settings

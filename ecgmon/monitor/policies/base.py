@@ -64,12 +64,16 @@ class ByInterval(Protocol):
 class NoBeats:
     """Of policies in which beats play no part: they are not called with any."""
 
+    __slots__ = ()
+
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
         return ()
 
 
 class NoSeconds:
     """Of policies in which seconds play no part; likewise."""
+
+    __slots__ = ()
 
     @property
     def rests(self) -> bool:
@@ -83,6 +87,8 @@ class Standing:
     """One alert that stands or does not. Raise and clear come by turns, whatever a policy asks for, and no
     two begin at one moment: what was cleared is not raised again.
     """
+
+    __slots__ = ("_kind", "_severity", "end", "on", "onset", "time")
 
     def __init__(self, kind: AlertKind, severity: Severity) -> None:
         self._kind: AlertKind = kind

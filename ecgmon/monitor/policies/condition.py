@@ -40,6 +40,8 @@ class Condition(NoBeats):
     ``losses`` are watched and heavy; beats play no part.
     """
 
+    __slots__ = ("_alert", "_bad", "_calm", "_kinds", "_line", "_losses", "_settings", "_since")
+
     def __init__(
         self,
         kind: AlertKind,

@@ -21,6 +21,8 @@ RATE_SECONDS: Final = 10.0
 class HeartRate:
     """Median of the last RR intervals (:mod:`ecgmon.monitor.policies.intervals`), as beats per minute."""
 
+    __slots__ = ("_intervals",)
+
     def __init__(self) -> None:
         self._intervals = Intervals(RATE_BEATS, slow=True)
 

@@ -32,6 +32,8 @@ class Intervals:
     ``slow``: intervals are also taken from the line.
     """
 
+    __slots__ = ("_after_good", "_asked", "_behind", "_ends", "_gap", "_n", "_run", "_slow", "last", "rr")
+
     def __init__(self, n: int, *, slow: bool) -> None:
         self._n = n
         self._slow = slow

@@ -79,6 +79,8 @@ class Line:
     ``quiet_mv``: a line that moves less is at rest, mV.
     """
 
+    __slots__ = ("_last", "_rare", "_rest", "_sizes", "_usual", "heart", "quiet_mv", "signal", "silent")
+
     def __init__(self, quiet_mv: float) -> None:
         self.quiet_mv = quiet_mv
         self._sizes = Latest(USUAL_BEATS)

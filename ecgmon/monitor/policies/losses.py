@@ -37,6 +37,8 @@ class Losses:
     """Follows one stream, second by second. A second counts as lost if there was a gap in it, or nothing but
     missing samples."""
 
+    __slots__ = ("_blind", "_left", "_lost", "_run", "_whole", "heavy", "since")
+
     def __init__(self) -> None:
         self.heavy = False
         """Too much was lost."""

@@ -23,6 +23,8 @@ EVIDENCE_BEATS: Final = 32
 class OddBeats:
     """``anomalous-beats``: the episode rule of :mod:`ecgmon.ecg.episodes` over the scored beats."""
 
+    __slots__ = ("_findings", "_look_back", "_odd", "_oddest", "_peaks", "_recent", "_rule")
+
     def __init__(self, settings: EpisodeSettings) -> None:
         self._rule = EpisodeRule(settings)
         look_back = max(settings.of_beats, settings.run_beats)

@@ -60,6 +60,11 @@ class TachycardiaSettings(Settings, frozen=True):
 class RateLimit:
     """One limit of one stream. ``sign`` is 1 for an upper limit, -1 for a lower one."""
 
+    __slots__ = (
+        "_alert", "_back", "_beats", "_full", "_intervals", "_known", "_limit", "_line", "_sign",
+        "_silence", "safe",
+    )  # fmt: skip
+
     def __init__(
         self, kind: AlertKind, line: Line, silence: SilenceWatch, beats: int, limit: float, back: float
     ) -> None:

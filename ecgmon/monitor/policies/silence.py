@@ -64,6 +64,11 @@ class Silence(NamedTuple):
 class SilenceWatch:
     """Follows one stream; stands behind ``line`` among its policies, before those that read ``known``."""
 
+    __slots__ = (
+        "_after_good", "_between", "_from", "_hidden", "_last", "_learned", "_line", "_lost",
+        "_run", "known", "longest", "short", "slow", "steady",
+    )  # fmt: skip
+
     def __init__(self, line: Line) -> None:
         self._line = line
         self.short = SHORT
