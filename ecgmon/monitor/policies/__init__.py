@@ -21,18 +21,25 @@ from ecgmon.monitor import snapshot
 from ecgmon.monitor.policies.asystole import Asystole, AsystoleSettings, Pause, PauseSettings
 from ecgmon.monitor.policies.base import ByInterval, Change, NoBeats, NoSeconds, Policy, Steady
 from ecgmon.monitor.policies.condition import NOT_ANALYSING, Condition, ConditionSettings, LeadOffSettings
-from ecgmon.monitor.policies.heart_rate import HeartRate
+from ecgmon.monitor.policies.heart_rate import RATE_BEATS, HeartRate
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.losses import Losses
 from ecgmon.monitor.policies.lost import StreamLost, StreamLostSettings
 from ecgmon.monitor.policies.odd_beats import OddBeats
-from ecgmon.monitor.policies.rate import BradycardiaSettings, TachycardiaSettings, bradycardia, tachycardia
+from ecgmon.monitor.policies.rate import (
+    FAST_BEATS,
+    SLOW_BEATS,
+    BradycardiaSettings,
+    TachycardiaSettings,
+    bradycardia,
+    tachycardia,
+)
 from ecgmon.monitor.policies.silence import SHORT, SilenceWatch
 
 __all__ = ["AlertSettings", "Change", "ConditionSettings", "LeadOffSettings", "Policy", "Watch"]
 
 
-MOST_BEATS: Final = 8
+MOST_BEATS: Final = max(SLOW_BEATS, FAST_BEATS, RATE_BEATS)
 """No policy looks back on more intervals."""
 
 
