@@ -65,6 +65,11 @@ class Metrics(Observer):
         self.odd = often.count("ecgmon_beats_odd", "Scored beats at or under the threshold of beats.")
         self.not_good = often.count("ecgmon_beats_not_good", "Beats too noisy to be scored.")
         self.signal = often.count("ecgmon_signal_seconds", "Signal that was judged.")
+        bad = often.counts(
+            "ecgmon_signal_not_good_seconds", "Signal that failed the quality gate.", "reason",
+            ("flat", "clipped", "noisy", "missing"),
+        )  # fmt: skip
+        self.flat, self.clipped, self.noisy, self.missing = bad.values()
         latency = often.spreads(
             "ecgmon_latency_seconds",
             "From the arrival of the last sample a beat or alert needed until it was handed on.",
@@ -76,9 +81,6 @@ class Metrics(Observer):
             "ecgmon_p_value", "P-values of scored beats; even when all are normal.", P_VALUES
         )
         r.register(often)
-        self.bad_seconds = Counter(
-            "ecgmon_signal_not_good_seconds", "Signal that failed the quality gate.", ["reason"], registry=r
-        )
         self.alerts = Counter("ecgmon_alerts", "Alerts handed to the sinks.", ["kind", "state"], registry=r)
         self.drops: collections.Counter[str] = collections.Counter(dict.fromkeys(DROP_REASONS, 0))
         self.restarts = Counter(
@@ -177,9 +179,10 @@ class Metrics(Observer):
         self.signal.n += 1
         if quality.good:
             return
-        for reason in ("flat", "clipped", "noisy", "missing"):
-            if getattr(quality, reason):
-                self.bad_seconds.labels(reason).inc()
+        self.flat.n += quality.flat
+        self.clipped.n += quality.clipped
+        self.noisy.n += quality.noisy
+        self.missing.n += quality.missing
 
     def alert(self, alert: Alert, latency: float) -> None:
         self.alerts.labels(alert.kind, alert.state).inc()

@@ -166,8 +166,7 @@ class Watch:
 
     def rate(self, t: float) -> float | None:
         """The heart rate at stream time ``t``, beats/min; None where it is not known."""
-        self._catch_up()
-        return self.heart_rate.at(t)
+        return self.heart_rate.at(t, self._passed)
 
     def _catch_up(self) -> None:
         """Tell of the beats that passed."""

@@ -43,8 +43,10 @@ class HeartRate:
         """Take the verdict over a second, and the intervals of a slow heart known with it."""
         self._intervals.second(quality, slow)
 
-    def at(self, t: float) -> float | None:
-        """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
-        if len(self._intervals.rr) < 3 or t - self._intervals.last > RATE_SECONDS:
+    def at(self, t: float, passed: Sequence[Steady] = ()) -> float | None:
+        """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known.
+        ``passed``: beats that are still to be told, by :meth:`passed`."""
+        rr, last = self._intervals.behind(passed)
+        if len(rr) < 3 or t - last > RATE_SECONDS:
             return None
-        return round(60.0 / median(self._intervals.rr), 1)
+        return round(60.0 / median(rr), 1)

@@ -91,11 +91,18 @@ class Intervals:
 
     def follow(self, beats: Sequence[Steady]) -> None:
         """Beats that :meth:`beat` would take one by one, at rest."""
-        rr, ends = self.rr, self._ends
-        rr += [interval for interval, _ in beats]
-        ends += [r for _, r in beats]
-        self.last = max(self.last, ends[-1])
-        self._drop(max(0, len(rr) - self._n))
+        self.rr += [interval for interval, _ in beats]
+        self._ends += [r for _, r in beats]
+        self.last = max(self.last, self._ends[-1])
+        self._drop(len(self.rr) - self._n)
+
+    def behind(self, beats: Sequence[Steady]) -> tuple[list[float], float]:
+        """``rr`` and ``last`` as they will be behind :meth:`follow`."""
+        if not beats:
+            return self.rr, self.last
+        last = beats[-1][1]
+        ends = [*zip(self.rr, self._ends, strict=True), *beats][-self._n :]
+        return [rr for rr, end in ends if end >= last - MEMORY], max(self.last, last)
 
     def second(self, quality: Quality, slow: Iterable[Silence]) -> list[float]:
         """The verdict over a second, and the slow silences known with it. The ends of the intervals it

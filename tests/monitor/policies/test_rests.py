@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,9 @@ SETTINGS = st.builds(
     noise=st.builds(ConditionSettings, enabled=st.booleans(), raise_seconds=st.integers(1, 9)),
 )
 
+EVERY: Final = 29
+"""Beats and seconds between two looks at what is saved."""
+
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SIGNALS, RHYTHMS, SETTINGS, st.sets(st.integers(0, 200), max_size=12), st.sets(st.integers(0, 200)))
@@ -46,15 +50,18 @@ def test_a_second_that_passes_changes_nothing(
     times = [t for t in times if t < len(signal)]
     small = {i: 0.1 for i in bad if i % 2}
 
-    def found(*, passing: bool) -> tuple[list[Alert], list[bytes]]:
+    def found(*, passing: bool) -> tuple[list[Alert], list[bytes], list[float | None]]:
         states: list[bytes] = []
+        rates: list[float | None] = []
 
         def look(stream: StreamAlerts) -> None:
             stream.watch.resting &= passing
-            states.append(snapshot.encode(stream.save()))
+            rates.append(stream.watch.rate(stream.watch.silence._last + 1.0))
+            if len(rates) % EVERY == 0:  # to save is to tell of the beats that passed
+                states.append(snapshot.encode(stream.save()))
 
         args = {"settings": limits, "bad": sorted(bad), "sizes": small, "odd": sorted(odd), "each": look}
-        return bed(signal, times, **args), states
+        return bed(signal, times, **args), states, rates
 
     assert found(passing=True) == found(passing=False)
 
