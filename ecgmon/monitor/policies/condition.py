@@ -41,6 +41,8 @@ class Condition(NoBeats):
     ``losses`` are watched and heavy; beats play no part.
     """
 
+    __slots__ = ("_alert", "_bad", "_calm", "_kinds", "_line", "_losses", "_settings", "_since")
+
     def __init__(
         self,
         kind: AlertKind,
@@ -63,6 +65,11 @@ class Condition(NoBeats):
         """The alert stands."""
         return self._alert.on
 
+    @property
+    def rests(self) -> bool:
+        at_rest = not (self._bad or self._alert.on) and (self._losses is None or self._losses.rests)
+        return at_rest or not self._settings.enabled
+
     def second(self, quality: Quality) -> list[Change]:
         signal = self._line.signal
         if not self._settings.enabled or signal is None:
@@ -78,7 +85,7 @@ class Condition(NoBeats):
             self._bad += 1
             if self._alert.on or self._bad >= self._settings.raise_seconds:
                 return self._alert.begin(self._since, now, now)
-        elif signal not in LOST:
+        elif signal not in LOST and (self._bad or self._alert.on):
             self._bad = max(0, self._bad - 1)
             self._calm += 1
             if self._calm >= self._settings.clear_seconds:

@@ -22,6 +22,8 @@ class StreamLostSettings(Settings, frozen=True):
 class StreamLost(NoBeats, NoSeconds):
     """Raised and cleared by the pipeline, which knows what time it is; beats and seconds play no part."""
 
+    __slots__ = ("_alert", "settings")
+
     def __init__(self, settings: StreamLostSettings) -> None:
         self.settings = settings
         self._alert = Standing("stream-lost", "warning")
