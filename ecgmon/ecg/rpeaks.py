@@ -42,7 +42,7 @@ rhythm starts anew.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,75 +116,59 @@ _ROOM: Final = 128  # candidates that wait: at least 0.2 s apart, for longer tha
 Peaks = NDArray[np.int64]
 
 
-def state() -> tuple[Signal, Signal, Signal, Signal]:
-    """Nothing seen: the state proper, recent beats [2, 8], pending candidates [128, 2] (place and height of
-    those that were rejected since the last beat), and the known shapes (:mod:`ecgmon.ecg.shapes`).
-    """
-    found = np.zeros(_SIZE), np.zeros((2, _RECENT)), np.zeros((_ROOM, 2)), shapes.state()
-    restart(0, found[0], found[3])
-    return found
+FORM: Final = np.dtype(
+    [
+        ("proper", "f8", (_SIZE,)),
+        ("recent", "f8", (2, _RECENT)),  # beats: heights, intervals
+        ("pending", "f8", (_ROOM, 2)),  # candidates that were rejected since the last beat: place, height
+        ("known", "f8", (len(shapes.state()),)),  # the shapes
+    ],
+    align=True,
+)
+"""State of one stream."""
 
 
-def restart(at: int, s: Signal, known: Signal) -> None:
+def restart(at: int, d: Any) -> None:
     """Forget everything; the next sample has index ``at``."""
+    s = d["proper"]
     s[:] = 0.0
     s[_K] = at
     s[_START] = at
     s[_LAST] = -1.0
-    known[:] = shapes.state()
+    d["known"] = shapes.state()
 
 
 @compiled
-def detect(
-    e: Signal,
-    y: Signal,
-    blocked: Flags,
-    s: Signal,
-    recent: Signal,
-    pending: Signal,
-    known: Signal,
-) -> Peaks:
+def detect(e: Signal, y: Signal, blocked: Flags, ends: bool, d: Any, out: Peaks) -> int:
     """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of them
-    are ``blocked`` (0 or 1).
+    are ``blocked`` (0 or 1). ``ends``: the stream does so behind them, and what is open is decided.
 
-    Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the sample of
-    the envelope that decided it.
+    Writes the peaks that these decide to ``out``, in order: index of the hump, and index of the sample of
+    the envelope that decided it. Returns how many.
     """
-    out = np.empty((len(e) // SEPARATION + _ROOM, 2), dtype=np.int64)
+    s = d.proper
     s[_FOUND] = 0.0
-    _follow(e, y, blocked, s, recent, pending, known, out)
-    return out[: int(s[_FOUND])]
+    _follow(e, y, blocked, shapes.DELAY if ends else 0, d, out)
+    if ends:
+        now = s[_K] - shapes.DELAY
+        _candidate(now, d, out)
+        s[_RISING] = 0.0
+        if not s[_LEARNED]:
+            _learn(now, d, out)
+    return int(s[_FOUND])
 
 
 @compiled
-def finish(s: Signal, recent: Signal, pending: Signal, known: Signal) -> Peaks:
-    """The stream ends here: decide what is still open. As :func:`detect`."""
-    out = np.empty((_ROOM, 2), dtype=np.int64)
-    s[_FOUND] = 0.0
-    last = known[shapes.SIGNAL + ((int(s[_K]) - 1) & shapes.MASK)]
-    held, nothing = np.full(shapes.DELAY, last), np.zeros(shapes.DELAY)
-    _follow(nothing, held, np.zeros(shapes.DELAY, dtype=np.uint8), s, recent, pending, known, out)
-    now = s[_K] - shapes.DELAY
-    _candidate(now, s, recent, pending, known, out)
-    s[_RISING] = 0.0
-    if not s[_LEARNED]:
-        _learn(now, s, recent, pending, known, out)
-    return out[: int(s[_FOUND])]
-
-
-@compiled
-def _follow(
-    e: Signal,
-    y: Signal,
-    blocked: Flags,
-    s: Signal,
-    recent: Signal,
-    pending: Signal,
-    known: Signal,
-    out: Peaks,
-) -> None:
-    for i in range(len(e)):
-        shapes.push(int(s[_K]), s[_K] == s[_START], e[i], y[i], blocked[i], known)
+def _follow(e: Signal, y: Signal, blocked: Flags, behind: int, d: Any, out: Peaks) -> None:
+    """Sample by sample; so many ``behind`` them hold the signal's last value, and their envelope is 0."""
+    s, known = d.proper, d.known
+    for i in range(len(e) + behind):
+        newest = int(s[_K])
+        if i < len(e):
+            shapes.push(newest, s[_K] == s[_START], e[i], y[i], blocked[i], known)
+        else:
+            last = known[shapes.SIGNAL + ((newest - 1) & shapes.MASK)]
+            shapes.push(newest, s[_K] == s[_START], 0.0, last, 0, known)
         k = s[_K] - shapes.DELAY  # the sample that is looked at
         s[_K] += 1.0
         if k < s[_START]:
@@ -202,16 +186,16 @@ def _follow(
             s[_TOP_AT] = k
             s[_RISING] = value > s[_PREVIOUS]
         elif k - s[_TOP_AT] >= SEPARATION:
-            _candidate(k, s, recent, pending, known, out)
+            _candidate(k, d, out)
             s[_TOP] = value
             s[_TOP_AT] = k
             s[_RISING] = 0.0
         s[_PREVIOUS] = value
         if s[_LEARNED]:
             if _is_late(k - SEPARATION, s):
-                _search_back(k - SEPARATION, k, s, recent, pending, known, out)
+                _search_back(k - SEPARATION, k, d, out)
         elif k - s[_START] >= LEARNING:
-            _learn(k, s, recent, pending, known, out)
+            _learn(k, d, out)
 
 
 @compiled
@@ -241,28 +225,30 @@ def _follow_background(value: float, blocked: bool, s: Signal) -> None:
 
 
 @compiled
-def _candidate(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
+def _candidate(now: float, d: Any, out: Peaks) -> None:
     """The highest sample so far, when it is a hump, becomes a candidate; it is decided at once, except
     while learning.
     """
+    s, pending = d.proper, d.pending
     at, height = s[_TOP_AT], s[_TOP]
     if not s[_RISING] or height < shapes.LEAST_HEIGHT or at - s[_START] < ONSET:
         return
     if s[_PENDING] == len(pending):
-        _drop_pending(1, s, pending)
-    _append_pending(at, height, s, pending)
+        _drop_pending(1, d)
+    _append_pending(at, height, d)
     if s[_LEARNED]:
-        _decide(now, s, recent, pending, known, out)
+        _decide(now, d, out)
 
 
 @compiled
-def _decide(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
+def _decide(now: float, d: Any, out: Peaks) -> None:
     """Is the last of the pending candidates a beat? If not it counts as noise, and stays for the
     search-back.
     """
+    s, pending = d.proper, d.pending
     i = int(s[_PENDING]) - 1
     if _log_odds(pending[i, 0], pending[i, 1], s) > 0.0:
-        _accept(i, now, s, recent, pending, known, out)
+        _accept(i, now, d, out)
     else:
         s[_NOISE] += NOISE_RATE * (min(pending[i, 1], s[_SIGNAL]) - s[_NOISE])
 
@@ -296,10 +282,9 @@ def _is_late(until: float, s: Signal) -> bool:
 
 
 @compiled
-def _search_back(
-    until: float, now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks
-) -> None:
+def _search_back(until: float, now: float, d: Any, out: Peaks) -> None:
     """Beats missing up to sample ``until`` are looked for among the rejected candidates."""
+    s, pending = d.proper, d.pending
     while _is_late(until, s):
         late = (until - s[_LAST]) / s[_RR] - SEARCH_AFTER
         top = max(SEARCH_LOWEST, SEARCH_FIRST - SEARCH_FALL * late)
@@ -313,15 +298,14 @@ def _search_back(
                 best = i
         if best < 0:
             return
-        _accept(best, now, s, recent, pending, known, out)
+        _accept(best, now, d, out)
 
 
 @compiled
-def _accept(
-    i: int, now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks
-) -> None:
+def _accept(i: int, now: float, d: Any, out: Peaks) -> None:
     """Pending candidate ``i`` is a beat; those before it are done with."""
-    at, height = pending[i, 0], pending[i, 1]
+    s, recent = d.proper, d.recent
+    at, height = d.pending[i, 0], d.pending[i, 1]
     if s[_LAST] >= 0.0:
         recent[_INTERVALS, int(s[_RRS]) % _RECENT] = at - s[_LAST]
         s[_RRS] += 1.0
@@ -331,10 +315,10 @@ def _accept(
     s[_SIGNAL] = median(recent[_HEIGHTS], min(int(s[_BEATS]), _RECENT))
     in_time = s[_LAST] < 0.0 or at - s[_LAST] >= shapes.IN_TIME * s[_RR]
     if in_time and s[_PART] <= shapes.LEARNS:
-        shapes.learn(int(at), height, int(s[_START]), int(s[_K]) - 1, known)
+        shapes.learn(int(at), height, int(s[_START]), int(s[_K]) - 1, d.known)
     s[_LAST] = at
     s[_LAST_HEIGHT] = height
-    _drop_pending(i + 1, s, pending)
+    _drop_pending(i + 1, d)
     n = int(s[_FOUND])
     out[n, 0] = int(at)
     out[n, 1] = int(now) + shapes.DELAY
@@ -342,7 +326,8 @@ def _accept(
 
 
 @compiled
-def _append_pending(at: float, height: float, s: Signal, pending: Signal) -> None:
+def _append_pending(at: float, height: float, d: Any) -> None:
+    s, pending = d.proper, d.pending
     i = int(s[_PENDING])
     pending[i, 0] = at
     pending[i, 1] = height
@@ -350,8 +335,9 @@ def _append_pending(at: float, height: float, s: Signal, pending: Signal) -> Non
 
 
 @compiled
-def _drop_pending(n: int, s: Signal, pending: Signal) -> None:
+def _drop_pending(n: int, d: Any) -> None:
     """Forget the first ``n`` pending candidates."""
+    s, pending = d.proper, d.pending
     left = int(s[_PENDING]) - n
     for j in range(left):
         pending[j, 0] = pending[n + j, 0]
@@ -360,30 +346,32 @@ def _drop_pending(n: int, s: Signal, pending: Signal) -> None:
 
 
 @compiled
-def _learn(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
+def _learn(now: float, d: Any, out: Peaks) -> None:
     """End of the learning phase: first levels from the candidates held back, which are then decided in
     order. Without a single one (a flat line) it begins anew.
     """
+    s, pending = d.proper, d.pending
     held = pending[: int(s[_PENDING])].copy()
     s[_PENDING] = 0.0
     if len(held) == 0:
         s[_START] = now
         return
     s[_LEARNED] = 1.0
-    _first_levels(held, now, s, recent)
+    _first_levels(held, now, d)
     for i in range(len(held)):
-        _search_back(held[i, 0] + SEPARATION, now, s, recent, pending, known, out)
-        _append_pending(held[i, 0], held[i, 1], s, pending)
-        _decide(now, s, recent, pending, known, out)
+        _search_back(held[i, 0] + SEPARATION, now, d, out)
+        _append_pending(held[i, 0], held[i, 1], d)
+        _decide(now, d, out)
     for j in range(int(s[_FOUND])):
         out[j, 1] = int(now) + shapes.DELAY
 
 
 @compiled
-def _first_levels(held: Signal, now: float, s: Signal, recent: Signal) -> None:
+def _first_levels(held: Signal, now: float, d: Any) -> None:
     """Signal level: median of the highest humps of each 1.25 s; noise: mean of low ones; RR: between high
     ones.
     """
+    s = d.proper
     tops = np.zeros(int((now - s[_START]) / LEARNING_PART) + 1)
     for i in range(len(held)):
         part = int((held[i, 0] - s[_START]) / LEARNING_PART)
@@ -411,5 +399,5 @@ def _first_levels(held: Signal, now: float, s: Signal, recent: Signal) -> None:
     if beats > 2:
         s[_RR] = median(intervals, beats - 1)
         for i in range(_RECENT):
-            recent[_INTERVALS, i] = s[_RR]
+            d.recent[_INTERVALS, i] = s[_RR]
         s[_RRS] = _RECENT
