@@ -1,4 +1,4 @@
-"""From humps, or given R-peaks, to beats: each as soon as its window, its decision and its quality are known."""
+"""From humps, or given R-peaks, to beats: each once its window, its decision and its quality are known."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One lead in, beats and signal quality out, as a stream.
 
-The path itself is compiled (:mod:`ecgmon.ecg.step`); here is what a stream has beside it: its time, its gaps, and
-beats and verdicts as values.
+The path itself is compiled (:mod:`ecgmon.ecg.step`); here is what a stream has beside it: its time, its gaps,
+and beats and verdicts as values.
 
 Results do not depend on how the samples are cut into chunks. ``Beat.ready`` says when a beat was complete:
 its window has ended, the filters' delay has passed, the detector has decided, and the quality of the

@@ -29,7 +29,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgmon.ecg import level, resample
 from ecgmon.ecg.compiled import compiled
@@ -105,8 +104,8 @@ FORM: Final = np.dtype(
 
 
 def restart(at: int, beside_gap: bool, s: Any) -> None:
-    """The signal begins at grid index ``at``, nothing seen. ``beside_gap``: samples before ``at`` are missing,
-    and so is a part of its block unless it starts one.
+    """The signal begins at grid index ``at``, nothing seen. ``beside_gap``: samples before ``at`` are
+    missing, and so is a part of its block unless it starts one.
     """
     for name in FORM.names or ():
         s[name] = 0.0

@@ -122,9 +122,9 @@ def take(
     """Input [n] in mV to output ``y`` in mV at 125 Hz with its marks; returns how many samples.
 
     ``line`` and ``flags`` are room for ``t.kept`` + n. In the flags, from ``t.kept`` on, stand bits of the
-    input samples, which an output sample takes over from those beside it; ``MISSING`` is added where the input
-    is NaN or infinite: there the last value is held (zero when there is none yet). Before the first sample
-    the stream is taken to have held its value.
+    input samples, which an output sample takes over from those beside it; ``MISSING`` is added where the
+    input is NaN or infinite: there the last value is held (zero when there is none yet). Before the first
+    sample the stream is taken to have held its value.
     """
     n, kept = len(x), t.kept
     if n == 0:
@@ -162,7 +162,15 @@ def finish(line: Signal, flags: Flags, table: Signal, t: Any, s: Any, y: Signal,
 
 @compiled
 def _convolve(
-    x: Signal, flags: Flags, first: int, limit: int, table: Signal, t: Any, own: Any, y: Signal, y_marks: Flags
+    x: Signal,
+    flags: Flags,
+    first: int,
+    limit: int,
+    table: Signal,
+    t: Any,
+    own: Any,
+    y: Signal,
+    y_marks: Flags,
 ) -> int:
     """``x`` begins with input sample ``first``; output samples stand before input sample ``limit``, -1 for no
     limit."""

@@ -3,10 +3,10 @@
     samples ─▶ clipping ─▶ 125 Hz ─┬▶ window path ─▶ verdict of each 0.2 s, row of each second
                                    └▶ envelope ─▶ humps ─▶ R-peak, rhythm, size, window of each beat
 
-All that is remembered lies in one record (:mod:`ecgmon.ecg.memory`), all that is worked with and given back in
-another (:mod:`ecgmon.ecg.room`), so that a chunk takes one call, however many stages and beats it goes through.
-Records, and not arrays: numba passes a record as one pointer, an array as seven values with a count of its
-users, which for some twenty arrays took more time than the arithmetic, and most of the time to compile.
+All that is remembered lies in one record (:mod:`ecgmon.ecg.memory`), all that is worked with and given back
+in another (:mod:`ecgmon.ecg.room`), so that a chunk takes one call, however many stages and beats it goes
+through. Records, and not arrays: numba passes a record as one pointer, an array as seven values with a count
+of its users, which for some twenty arrays took more time than the arithmetic, and much to compile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ecgmon.ecg import beats, blocking, filters, quality, resample, rpeaks
+from ecgmon.ecg import beats, blocking, detector, filters, quality, resample
 from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.completion import complete
 from ecgmon.ecg.memory import Memory
@@ -50,7 +50,7 @@ def terms(fs: float, *, detects: bool, kachuee: bool) -> tuple[Signal, Any]:
 def advance(
     x: Samples, ends: bool, given: Signal, table: Signal, terms: Any, memory: Memory, room: Room
 ) -> tuple[int, int, int]:
-    """Take in samples [n], mV; ``ends``: a gap follows them, or nothing more, and all that is open is finished.
+    """Take in samples [n], mV; ``ends``: a gap follows, or nothing more, and all that is open is finished.
 
     ``given`` [m]: samples at 125 Hz of the given R-peaks; ``terms``, ``memory`` and ``room`` are [1] records.
 
@@ -80,7 +80,8 @@ def advance(
 def _resample(x: Samples, table: Signal, t: Any, m: Memory, o: Room) -> int:
     """Samples [n] of a second at most to ``y`` and ``marks``; how many."""
     flags = o.flags[t.resampler.kept : t.resampler.kept + len(x)]
-    flags[:] = 0
+    for i in range(len(flags)):
+        flags[i] = 0
     quality.mark_rails(x, flags, m.rails[:], t.run)
     return resample.take(x, o.line[:], o.flags[:], table, t.resampler, m.resampler, o.y[:], o.marks[:])
 
@@ -95,7 +96,7 @@ def _filter(n: int, detects: bool, m: Memory, o: Room) -> None:
     m.signal_end = at + n
     n_window = n_envelope = n
     if ends and seen + n > 0:  # the last value is held for the filters
-        o.y[n : n + filters.BASELINE_DELAY] = m.signal[(at + n - 1) % len(m.signal)]
+        filters.fill(o.y[:], n, m.signal[(at + n - 1) % len(m.signal)])
         n_window, n_envelope = n + filters.BASELINE_DELAY, n + filters.ENVELOPE_DELAY
     w = filters.subtract_baseline(
         o.y[:n_window], seen, m.first_median[:], m.second_median[:], m.smooth[:], m.recent[:]
@@ -108,7 +109,7 @@ def _filter(n: int, detects: bool, m: Memory, o: Room) -> None:
         blocking.block(o.marks[:n], ends, m.blocker[:], o.blocked[:])
         signal = o.w[: len(e)]
         read(m.signal[:], m.envelope_end, signal)
-        found = rpeaks.detect(e, signal, o.blocked[: len(e)], ends, m.detector, o.peaks[:])
+        found = detector.detect(e, signal, o.blocked[: len(e)], ends, m.detector, o.peaks[:])
         for i in range(found):
             m.humps[m.waiting, 0] = o.peaks[i, 0]
             m.humps[m.waiting, 1] = o.peaks[i, 1] + filters.ENVELOPE_DELAY
@@ -161,7 +162,7 @@ def _add_verdict(at: int, bits: int, n: int, m: Memory, o: Room) -> int:
 @compiled
 def _measure(first: int, row: Signal, m: Memory, o: Room) -> None:
     """``extents`` and ``wander`` of the second from sample ``first`` on."""
-    row[WANDER:] = np.nan
+    filters.fill(row, WANDER, np.nan)
     if first < m.begin or first + FS > m.window_end:
         return
     w, wander = o.w[:FS], o.wander[:FS]
