@@ -31,6 +31,17 @@ DESIGN: Final = 6
 MAX_GAP_VERDICTS: Final = 3600
 """A gap of more than an hour is reported for its last hour only."""
 
+_FLAGS: Final = [
+    (
+        bool(bits & quality.FLAT),
+        bool(bits & quality.CLIPPED),
+        bool(bits & quality.NOISY),
+        bool(bits & quality.MISSING),
+    )
+    for bits in range(16)
+]
+"""Of a verdict's bits, as the fields of :class:`ecgmon.ecg.types.Quality`."""
+
 _NOTHING: Final = np.empty(0, dtype=np.float32)
 
 
@@ -114,7 +125,7 @@ class Frontend:
         if end > second * FS:
             blocks = np.arange(second * BLOCKS, -(-end // BLOCK))
             bits = int(np.bitwise_or.reduce(m["verdicts"][blocks % memory.VERDICTS]))
-            out.quality.append(_quality([second, bits]))
+            out.quality.append(_unmeasured(second, bits))
             m["second"] = second + 1
         return out
 
@@ -152,8 +163,9 @@ class Frontend:
             verdicts[at % memory.VERDICTS] = quality.MISSING
             if at % BLOCKS == BLOCKS - 1:
                 known = [int(verdicts[k % memory.VERDICTS]) for k in range(at - BLOCKS + 1, at + 1)]
-                partial = not all(bits & quality.MISSING for bits in known)
-                out.quality.append(_quality([at // BLOCKS, int(np.bitwise_or.reduce(known)), partial]))
+                partial = not all(each & quality.MISSING for each in known)
+                bits = int(np.bitwise_or.reduce(known))
+                out.quality.append(_unmeasured(at // BLOCKS, bits, partial=partial))
                 m["second"] = at // BLOCKS + 1
 
     def _beat(self, row: list[float], window: Samples) -> Beat:
@@ -164,18 +176,15 @@ class Frontend:
 
 
 def _quality(row: list[float]) -> Quality:
-    """Of a row of :mod:`ecgmon.ecg.step`; shorter where nothing was measured."""
-    second, bits, *more = row
-    bits = int(bits)
-    partial, wander, *extents = (*more, 0.0, math.nan)[: max(2, len(more))]
-    known = not math.isnan(wander)
-    return Quality(
-        int(second),
-        bool(bits & quality.FLAT),
-        bool(bits & quality.CLIPPED),
-        bool(bits & quality.NOISY),
-        bool(bits & quality.MISSING),
-        tuple(extents) if known else (),
-        wander if known else 0.0,
-        bool(partial and bits & quality.MISSING),
-    )
+    """Of a row of :mod:`ecgmon.ecg.room`."""
+    second, bits, partial, wander, *extents = row
+    if math.isnan(wander):
+        return _unmeasured(int(second), int(bits), partial=partial > 0.0)
+    flat, clipped, noisy, missing = _FLAGS[int(bits)]
+    seen = partial > 0.0 and missing
+    return Quality(int(second), flat, clipped, noisy, missing, tuple(extents), wander, seen)
+
+
+def _unmeasured(second: int, bits: int, *, partial: bool = False) -> Quality:
+    flat, clipped, noisy, missing = _FLAGS[bits]
+    return Quality(second, flat, clipped, noisy, missing, partial=partial and missing)

@@ -48,8 +48,7 @@ class Chunk:
     received: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Beat:
+class Beat(msgspec.Struct, frozen=True, eq=False):
     """One beat, as the frontend cuts it from one lead.
 
     index       running number in the stream, from 0
@@ -79,8 +78,7 @@ class Beat:
     size: float = float("nan")
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
+class Quality(msgspec.Struct, frozen=True):
     """The verdict over one second of signal: ``second`` s to ``second + 1`` s of stream time."""
 
     second: int

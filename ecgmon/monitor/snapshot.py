@@ -40,7 +40,10 @@ CONSTANTS: Final = frozenset({"_design"})
 
 KINDS: Final = frozenset("biuf")
 _ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes, np.ndarray})
-_FIELDS: Final = {cls: [field.name for field in dataclasses.fields(cls)] for cls in VALUES.values()}
+_FIELDS: Final = {
+    cls: getattr(cls, "__struct_fields__", None) or [field.name for field in dataclasses.fields(cls)]
+    for cls in VALUES.values()
+}
 _TAG: Final = "~"
 _ARRAY: Final = 1
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ecgmon.ecg.frontend import Frontend, Output
@@ -270,7 +271,7 @@ class StreamState:
             second = verdict.second
             if second >= self._told:
                 blind = (self._hasty and second < self._began + LEARNS) or second in self._seams
-                self._held.append(replace(verdict, missing=True) if blind else verdict)
+                self._held.append(structs.replace(verdict, missing=True) if blind else verdict)
                 self._told = second + 1
                 if self._seams:
                     self._seams = [seam for seam in self._seams if seam >= self._told]
