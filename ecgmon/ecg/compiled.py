@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
@@ -94,14 +93,15 @@ def cache_folder() -> str:
 
 
 def _clear(base: str) -> None:
-    """Remove what was compiled of other sources, but for the newest ``KEPT`` folders, and those of the last
-    day: a program that runs may still write there, and makes the folder anew where it is gone."""
+    """Remove what was compiled of other sources, but for the newest ``KEPT`` folders and those that are less
+    than a day older than the newest: a program that runs may still write there, and makes the folder anew
+    where it is gone."""
     with contextlib.suppress(OSError):
         folders = [entry for entry in os.scandir(base) if _FOLDER.fullmatch(entry.name)]
-        folders.sort(key=lambda entry: -entry.stat().st_mtime)
-        for entry in folders[KEPT:]:
-            if time.time() - entry.stat().st_mtime > DAY:
-                shutil.rmtree(entry.path, ignore_errors=True)
+        written = sorted(((entry.stat().st_mtime, entry.path) for entry in folders), reverse=True)
+        for when, path in written[KEPT:]:
+            if written[0][0] - when > DAY:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def stamp(package: Traversable) -> str:

@@ -63,7 +63,7 @@ def test_what_older_sources_left_is_removed_but_for_the_newest(tmp_path: Path) -
     assert sorted(tmp_path.iterdir()) == sorted([*old[-module.KEPT + 1 :], new, *others])
 
 
-def test_what_was_compiled_today_stays(tmp_path: Path) -> None:
+def test_what_was_compiled_the_same_day_stays(tmp_path: Path) -> None:
     """A program of other sources may be running."""
     for number in range(9):
         (tmp_path / f"compiled-{number:012x}").mkdir()
