@@ -18,10 +18,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import beats, filters, memory, quality, resample, rpeaks, rr, shapes, step, types
+from ecgmon.ecg import beats, filters, memory, quality, resample, room, rpeaks, rr, shapes, step, types
 from ecgmon.ecg.fingerprints import fingerprint_of
 from ecgmon.ecg.quality import BLOCK, BLOCKS
-from ecgmon.ecg.room import ROWS
+from ecgmon.ecg.room import Rows
 from ecgmon.ecg.types import FS, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
@@ -77,7 +77,7 @@ class Frontend:
         self._given = np.array(
             [round(float(r) * FS) for r in np.sort(r_peaks)] if r_peaks is not None else [], float
         )
-        self._memory = memory.state()
+        self._remember(memory.state())
         self._index = 0
         self._gap_rest = 0.0
         self.fs = float(fs)
@@ -87,7 +87,7 @@ class Frontend:
     @property
     def now(self) -> float:
         """Stream time covered so far, in s, gaps included."""
-        return int(self._memory[0]["resampler"]["samples_in"]) / self.fs
+        return int(self._samples_in[0]) / self.fs
 
     def feed(self, x: Samples) -> Output:
         """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they
@@ -138,22 +138,46 @@ class Frontend:
         raw = saved.get("memory")
         if not isinstance(raw, bytes) or len(raw) != memory.FORM.itemsize:
             raise DataError("a stored Frontend is of another form")
-        self._memory = np.frombuffer(raw, memory.FORM).copy()
+        self._remember(np.frombuffer(raw, memory.FORM).copy())
         self._index, self._gap_rest = int(saved["index"]), float(saved["gap_rest"])
 
+    def _remember(self, state: Any) -> None:
+        self._memory = state
+        self._samples_in = state["resampler"]["samples_in"]  # a view
+
     def _advance(self, x: Samples, *, ends: bool) -> Output:
-        out = Output()
+        out, rows = Output(), room.borrow()
         left = len(x)
-        while left >= 0:
-            beats, seconds, left = step.advance(
-                x, ends, self._given, self._table, self._terms, self._memory, ROWS.room
-            )
-            if beats:
-                out.beats += map(self._beat, ROWS.numbers[:beats].tolist(), ROWS.windows)
-            if seconds:
-                out.quality += map(_quality, ROWS.seconds[:seconds].tolist())
-            x = x[len(x) - left :]
+        try:
+            while left >= 0:
+                beats, seconds, left = step.advance(
+                    x, ends, self._given, self._table, self._terms, self._memory, rows.room
+                )
+                self._collect(beats, seconds, rows, out)
+                x = x[len(x) - left :]
+        finally:
+            room.give_back(rows)
         return out
+
+    def _collect(self, beats: int, seconds: int, rows: Rows, out: Output) -> None:
+        """What stands in the first rows, as values."""
+        for number in range(beats):
+            r, ready, scale, rr, rr_local, irregularity, size, good = rows.numbers[number].tolist()
+            window = rows.windows[number].copy()
+            out.beats.append(
+                Beat(self._index, r, ready, window, scale, rr, rr_local, good > 0.0, irregularity, size)
+            )
+            self._index += 1
+        for number in range(seconds):
+            second, bits, partial, wander, *extents = rows.seconds[number].tolist()
+            flat, clipped, noisy, missing = _FLAGS[int(bits)]
+            known = not math.isnan(wander)
+            out.quality.append(
+                Quality(
+                    int(second), flat, clipped, noisy, missing,
+                    tuple(extents) if known else (), wander if known else 0.0, partial > 0.0 and missing,
+                )
+            )  # fmt: skip
 
     def _mark_missing(self, first: int, end: int, out: Output) -> None:
         """Nothing came of the blocks ``first`` to ``end``."""
@@ -167,22 +191,6 @@ class Frontend:
                 bits = int(np.bitwise_or.reduce(known))
                 out.quality.append(_unmeasured(at // BLOCKS, bits, partial=partial))
                 m["second"] = at // BLOCKS + 1
-
-    def _beat(self, row: list[float], window: Samples) -> Beat:
-        r, ready, scale, rr, rr_local, irregularity, size, good = row
-        index = self._index
-        self._index = index + 1
-        return Beat(index, r, ready, window.copy(), scale, rr, rr_local, good > 0.0, irregularity, size)
-
-
-def _quality(row: list[float]) -> Quality:
-    """Of a row of :mod:`ecgmon.ecg.room`."""
-    second, bits, partial, wander, *extents = row
-    if math.isnan(wander):
-        return _unmeasured(int(second), int(bits), partial=partial > 0.0)
-    flat, clipped, noisy, missing = _FLAGS[int(bits)]
-    seen = partial > 0.0 and missing
-    return Quality(int(second), flat, clipped, noisy, missing, tuple(extents), wander, seen)
 
 
 def _unmeasured(second: int, bits: int, *, partial: bool = False) -> Quality:

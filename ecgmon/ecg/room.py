@@ -1,8 +1,7 @@
-"""Where a compiled step works and leaves what it completes: one for each thread, used again by every call."""
+"""Where a compiled step works and leaves what it completes: used again by every call."""
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Final
 
 import numpy as np
@@ -53,8 +52,8 @@ Room = Any
 """A record of :data:`FORM`, which numba knows by its fields."""
 
 
-class Rows(threading.local):
-    """A thread's room, and what it holds after a step."""
+class Rows:
+    """A room, and what it holds after a step."""
 
     def __init__(self) -> None:
         self.room = np.zeros(1, FORM)
@@ -63,4 +62,16 @@ class Rows(threading.local):
         self.seconds = self.room["seconds"][0]
 
 
-ROWS: Final = Rows()
+_free: Final[list[Rows]] = []
+
+
+def borrow() -> Rows:
+    """One that nobody works in: as many are made as threads work at a time."""
+    try:
+        return _free.pop()
+    except IndexError:
+        return Rows()
+
+
+def give_back(rows: Rows) -> None:
+    _free.append(rows)
