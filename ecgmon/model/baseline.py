@@ -1,14 +1,19 @@
-"""What one stream's baseline remembers, as one array of floats, and how it is stored.
+"""What one stream's baseline remembers, as one array of floats, and how it rests between batches: packed.
 
 What is learned when stands in :mod:`ecgmon.model.learning`, what a beat scores against it in
 :mod:`ecgmon.model.oddness`. The references that beats are restored with are *snapshots*, renewed at fixed
 counts of beats: all beats up to the next renewal can be restored in one batch, and the scores do not depend
 on how beats were batched.
+
+The array has room for everything that a baseline can ever hold, never all at once: starters before there is a
+reference, a candidate before there is a second one. Packed is what can still matter, a fourth of it, in the
+bytes that are stored as well. The rest is zeros when it is unpacked.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
@@ -68,33 +73,49 @@ A_LATELY: Final = A_ODDNESS + STARTERS
 SIZE: Final = A_LATELY + K * LATELY
 
 
-def _fresh() -> Floats:
-    state = np.zeros(SIZE)
+@cache
+def _fresh() -> bytes:
+    state, packed = np.zeros(SIZE), np.empty(SIZE)
     state[V_VERSION] = VERSION
     state[V_SHARE] = 1.0
-    return state
+    return packed[: pack(state, packed)].tobytes()
 
 
 @dataclass(slots=True, eq=False)
 class Baseline:
-    """One stream's baseline; 16 KB. Hand the same object in with each of the stream's beats."""
+    """One stream's baseline; 4 KB, 7 KB with two references. Hand the same object in with each of its beats.
 
-    state: Floats = field(default_factory=_fresh)
+    ``raw`` is the state packed, little-endian, 8 bytes a number.
+    """
+
+    raw: bytes = field(default_factory=_fresh)
+
+    @property
+    def state(self) -> Floats:
+        """[:data:`SIZE`] unpacked: a copy. Setting it keeps of it what :func:`pack` keeps."""
+        state = np.empty(SIZE)
+        unpack(np.frombuffer(bytearray(self.raw)), state)
+        return state
+
+    @state.setter
+    def state(self, state: Floats) -> None:
+        packed = np.empty(SIZE)
+        self.raw = packed[: pack(state, packed)].tobytes()
 
     @property
     def accepted(self) -> int:
         """Beats that the baseline has learned from."""
-        return int(self.state[V_ACCEPTED])
+        return int(self._head[V_ACCEPTED])
 
     @property
     def warm(self) -> bool:
         """There is a reference beat."""
-        return bool(self.state[V_SEEN] >= BOOT)
+        return bool(self._head[V_SEEN] >= BOOT)
 
     @property
     def references(self) -> int:
         """How many there are in use: 0, 1, or 2 for a patient with two shapes of normal beat."""
-        return (1 + int(self.state[V_SHOWN])) if self.warm else 0
+        return (1 + int(self._head[V_SHOWN])) if self.warm else 0
 
     def reference(self, which: int = 0) -> Samples:
         """[187] the reference that the next beat is restored with, in units of the stream's scale."""
@@ -103,23 +124,90 @@ class Baseline:
 
     def room(self) -> int:
         """How many beats may be restored before the snapshots are renewed; at least 1."""
-        return room(int(self.state[V_SEEN]))
+        return room(int(self._head[V_SEEN]))
 
     def to_bytes(self) -> bytes:
-        """For storage; little-endian float64."""
-        return self.state.astype("<f8").tobytes()
+        """For storage."""
+        return self.raw
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """The inverse of :meth:`to_bytes`; :class:`DataError` if it is not a baseline of this version."""
-        if len(raw) != SIZE * 8:
-            raise DataError(
-                f"a stored baseline has {len(raw)} bytes instead of {SIZE * 8}; the stream must learn anew"
-            )
-        state = np.frombuffer(raw, "<f8").astype(np.float64)
-        if state[V_VERSION] != VERSION or not np.isfinite(state).all():
+        whole = len(raw) - len(raw) % 8
+        packed = np.frombuffer(bytearray(raw[:whole]))
+        if len(packed) < A_REFERENCES or packed[V_VERSION] != VERSION or not np.isfinite(packed).all():
             raise DataError("a stored baseline is damaged or of another version; the stream must learn anew")
-        return cls(state)
+        if len(raw) != 8 * packed_size(packed):
+            raise DataError(
+                f"a stored baseline has {len(raw)} bytes instead of {8 * packed_size(packed)}; "
+                "the stream must learn anew"
+            )
+        return cls(raw)
+
+    @property
+    def _head(self) -> Floats:
+        """The scalars."""
+        return np.frombuffer(self.raw, count=A_LOCATION)
+
+
+@compiled
+def pack(state: Floats, packed: Floats) -> int:
+    """Put what can still matter of ``state`` at the beginning of ``packed``; says how much that is."""
+    _carry(state, packed, False)
+    return packed_size(state)
+
+
+@compiled
+def unpack(packed: Floats, state: Floats) -> None:
+    """The inverse: fills ``state``, zeros where nothing was kept."""
+    state[:] = 0.0
+    _carry(state, packed, True)
+
+
+@compiled
+def packed_size(head: Floats) -> int:
+    """How many numbers a baseline with the scalars ``head`` is packed into."""
+    if head[V_SEEN] < BOOT:
+        return A_REFERENCES + STARTERS + (STARTERS * WINDOW + 1) // 2
+    more = head[V_SECOND] > 0.0 or head[V_CANDIDATES] > 0.0
+    return A_REFERENCES + K * LATELY + (2 + int(more) + int(head[V_SHOWN] > 0.0)) * WINDOW
+
+
+@compiled
+def _carry(state: Floats, packed: Floats, back: bool) -> None:
+    """From ``state`` to ``packed``, or ``back``."""
+    at = _copy(state, 0, packed, 0, A_REFERENCES, back)
+    if state[V_SEEN] < BOOT:
+        at = _copy(state, A_ODDNESS, packed, at, STARTERS, back)
+        # They were float32 and are kept as such, two to a number.
+        small = packed[at:].view(np.float32)
+        for j in range(STARTERS * WINDOW):
+            if back:
+                state[A_FIRST + j] = small[j]
+            else:
+                small[j] = state[A_FIRST + j]
+        if not back:
+            small[STARTERS * WINDOW] = 0.0
+        return
+    at = _copy(state, A_LATELY, packed, at, K * LATELY, back)
+    at = _copy(state, A_REFERENCES, packed, at, WINDOW, back)
+    at = _copy(state, A_SNAPSHOTS, packed, at, WINDOW, back)
+    if state[V_SECOND] > 0.0:
+        at = _copy(state, A_REFERENCES + WINDOW, packed, at, WINDOW, back)
+    elif state[V_CANDIDATES] > 0.0:
+        at = _copy(state, A_CANDIDATE, packed, at, WINDOW, back)
+    if state[V_SHOWN] > 0.0:
+        _copy(state, A_SNAPSHOTS + WINDOW, packed, at, WINDOW, back)
+
+
+@compiled
+def _copy(state: Floats, first: int, packed: Floats, at: int, n: int, back: bool) -> int:
+    """``n`` numbers; where the next ones go in ``packed``."""
+    if back:
+        state[first : first + n] = packed[at : at + n]
+    else:
+        packed[at : at + n] = state[first : first + n]
+    return at + n
 
 
 @compiled

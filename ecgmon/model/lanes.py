@@ -31,7 +31,7 @@ a beat here with 16, 23 µs with 8, and 63 µs with SSE2's 4 (``NUMBA_CPU_NAME``
 PANEL: Final = 2 * LANES
 """Columns of a tile; matrices are packed in panels of so many."""
 ROWS: Final = 12 if LANES == 16 else 6
-"""Rows of a tile. With two vectors of columns its sums take 24 of 32 registers with AVX-512, else 12 of 16."""
+"""Rows of a tile. Two vectors of columns wide, its sums take 24 of AVX-512's 32 registers, else 12 of 16."""
 FEW: Final = 4
 """Rows of a smaller tile for what is left; then one by one."""
 
@@ -42,8 +42,8 @@ GELU: Final = (
     4.794329870e-03, -4.381476436e-03, 4.021252971e-03, -1.344480435e-03,
 )  # fmt: skip
 """erf(x / √2) = x p(2 (x / 5.4)² - 1), lowest power first, and ±1 at the ends and beyond: least squares over
-Chebyshev nodes, weighted until GELU's errors are alike, which are below 1e-6. Longer than a rational function's
-two polynomials, but a division takes as long as sixteen products."""
+Chebyshev nodes, weighted until GELU's errors are alike, which are below 1e-6. Longer than a rational
+function's two polynomials, but a division takes as long as sixteen products."""
 
 TANH_ENDS: Final = 7.90531110763549805
 TANH_ODD: Final = (
