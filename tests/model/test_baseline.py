@@ -314,8 +314,8 @@ def test_not_a_number_in_storage_is_refused() -> None:
 
 
 def test_what_is_packed_is_all_that_matters() -> None:
-    """A heart of one shape, then of two, then of another until the baseline starts anew, and again; packed behind
-    each beat, and never."""
+    """A heart of one shape, then of two, then of another until the baseline starts anew, and again: with its
+    state packed behind each beat, and never."""
     rng = np.random.default_rng(3)
     usual, blocked = [beat()] * 9, [beat(width=9.0, size=1.3)] * 9
     other = beat(width=14.0, size=-1.3) + (0.4 * np.sin(np.arange(WINDOW))).astype(np.float32)
