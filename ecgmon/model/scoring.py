@@ -18,6 +18,7 @@ from ecgmon.model.oddness import Population
 from ecgmon.model.parts import PARTS, Floats
 from ecgmon.model.restorer import Restorer, window_errors
 from ecgmon.model.runs import in_millivolt
+from ecgmon.model.slots import Precision
 
 
 class Scorer:
@@ -25,16 +26,21 @@ class Scorer:
 
     ``false_alerts_per_hour`` chooses the threshold of alerts from the bundle's calibration; ``None`` takes
     the one it was calibrated for. A beat that counts towards an alert is odd, so that the threshold of beats
-    is never stricter. Raises :class:`BundleError` when the bundle has no calibration.
+    is never stricter. ``precision`` is that of the autoencoder's products. Raises :class:`BundleError` when
+    the bundle has no calibration.
     """
 
     def __init__(
-        self, bundle: Bundle, device: Device = "auto", false_alerts_per_hour: float | None = None
+        self,
+        bundle: Bundle,
+        device: Device = "auto",
+        false_alerts_per_hour: float | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.bundle = bundle
         self.layout: Layout = bundle.layout
         self.model_ref: ModelRef = bundle.ref
-        self._restorer = Restorer(bundle.autoencoder(), device)
+        self._restorer = Restorer(bundle.autoencoder(), device, precision)
         self._calibration = _calibration(bundle, "calibration")
         self._windows = _calibration(bundle, "window_calibration")
         self._judge: Judge | None = None

@@ -18,8 +18,8 @@ from ecgmon.model.autoencoders import (
 )
 from ecgmon.model.bundle import load
 from ecgmon.model.forward import TOGETHER, Forward
-from ecgmon.model.restorer import TorchForward
 from ecgmon.model.sliding import Chain, linear
+from ecgmon.model.slots import TorchForward
 
 SETTINGS: list[Architecture] = [
     ConvSettings(),

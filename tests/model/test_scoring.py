@@ -29,8 +29,9 @@ from ecgmon.model.judge import Judge, judge_records
 from ecgmon.model.oddness import BELIEVED, GUESS, SD, ScoreSettings, advance, prepare
 from ecgmon.model.parts import FIBRILLATING, QRS, REGIONS, K, earliness, measure, regularity
 from ecgmon.model.population import fit_scoring, reference_pairs
-from ecgmon.model.restorer import Restorer, TorchForward
+from ecgmon.model.restorer import Restorer
 from ecgmon.model.scoring import Scorer, population_of
+from ecgmon.model.slots import TorchForward
 
 
 @pytest.fixture(scope="module")
