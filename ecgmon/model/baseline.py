@@ -83,7 +83,8 @@ def _fresh() -> bytes:
 
 @dataclass(slots=True, eq=False)
 class Baseline:
-    """One stream's baseline; 4 KB, 7 KB with two references. Hand the same object in with each of its beats.
+    """One stream's baseline; 4 KB, 8 KB while it begins, 7 KB with two references. Hand the same object in
+    with each of its beats.
 
     ``raw`` is the state packed, little-endian, 8 bytes a number.
     """
@@ -137,10 +138,10 @@ class Baseline:
         packed = np.frombuffer(bytearray(raw[:whole]))
         if len(packed) < A_REFERENCES or packed[V_VERSION] != VERSION or not np.isfinite(packed).all():
             raise DataError("a stored baseline is damaged or of another version; the stream must learn anew")
-        if len(raw) != 8 * packed_size(packed):
+        size = 8 * sum(n for _, n in pieces(packed))
+        if len(raw) != size:
             raise DataError(
-                f"a stored baseline has {len(raw)} bytes instead of {8 * packed_size(packed)}; "
-                "the stream must learn anew"
+                f"a stored baseline has {len(raw)} bytes instead of {size}; the stream must learn anew"
             )
         return cls(raw)
 
@@ -151,63 +152,44 @@ class Baseline:
 
 
 @compiled
+def pieces(head: Floats) -> tuple[tuple[int, int], ...]:
+    """What is kept of a state with the scalars ``head``: where each piece begins, and how much it is."""
+    young = head[V_SEEN] < BOOT
+    window = 0 if young else WINDOW
+    second = head[V_SECOND] > 0.0
+    return (
+        (0, A_REFERENCES),
+        (A_FIRST, A_LATELY - A_FIRST if young else 0),
+        (A_LATELY, 0 if young else K * LATELY),
+        (A_REFERENCES, window),
+        (A_SNAPSHOTS, window),
+        (A_REFERENCES + WINDOW, window if second else 0),
+        (A_SNAPSHOTS + WINDOW, window if head[V_SHOWN] > 0.0 else 0),
+        (A_CANDIDATE, window if head[V_CANDIDATES] > 0.0 and not second else 0),
+    )
+
+
+@compiled
 def pack(state: Floats, packed: Floats) -> int:
     """Put what can still matter of ``state`` at the beginning of ``packed``; says how much that is."""
-    _carry(state, packed, False)
-    return packed_size(state)
+    at = 0
+    for first, n in pieces(state):
+        for j in range(n):
+            packed[at + j] = state[first + j]
+        at += n
+    return at
 
 
 @compiled
 def unpack(packed: Floats, state: Floats) -> None:
     """The inverse: fills ``state``, zeros where nothing was kept."""
-    state[:] = 0.0
-    _carry(state, packed, True)
-
-
-@compiled
-def packed_size(head: Floats) -> int:
-    """How many numbers a baseline with the scalars ``head`` is packed into."""
-    if head[V_SEEN] < BOOT:
-        return A_REFERENCES + STARTERS + (STARTERS * WINDOW + 1) // 2
-    more = head[V_SECOND] > 0.0 or head[V_CANDIDATES] > 0.0
-    return A_REFERENCES + K * LATELY + (2 + int(more) + int(head[V_SHOWN] > 0.0)) * WINDOW
-
-
-@compiled
-def _carry(state: Floats, packed: Floats, back: bool) -> None:
-    """From ``state`` to ``packed``, or ``back``."""
-    at = _copy(state, 0, packed, 0, A_REFERENCES, back)
-    if state[V_SEEN] < BOOT:
-        at = _copy(state, A_ODDNESS, packed, at, STARTERS, back)
-        # They were float32 and are kept as such, two to a number.
-        small = packed[at:].view(np.float32)
-        for j in range(STARTERS * WINDOW):
-            if back:
-                state[A_FIRST + j] = small[j]
-            else:
-                small[j] = state[A_FIRST + j]
-        if not back:
-            small[STARTERS * WINDOW] = 0.0
-        return
-    at = _copy(state, A_LATELY, packed, at, K * LATELY, back)
-    at = _copy(state, A_REFERENCES, packed, at, WINDOW, back)
-    at = _copy(state, A_SNAPSHOTS, packed, at, WINDOW, back)
-    if state[V_SECOND] > 0.0:
-        at = _copy(state, A_REFERENCES + WINDOW, packed, at, WINDOW, back)
-    elif state[V_CANDIDATES] > 0.0:
-        at = _copy(state, A_CANDIDATE, packed, at, WINDOW, back)
-    if state[V_SHOWN] > 0.0:
-        _copy(state, A_SNAPSHOTS + WINDOW, packed, at, WINDOW, back)
-
-
-@compiled
-def _copy(state: Floats, first: int, packed: Floats, at: int, n: int, back: bool) -> int:
-    """``n`` numbers; where the next ones go in ``packed``."""
-    if back:
-        state[first : first + n] = packed[at : at + n]
-    else:
-        packed[at : at + n] = state[first : first + n]
-    return at + n
+    at = 0
+    for j in range(SIZE):
+        state[j] = 0.0
+    for first, n in pieces(packed):
+        for j in range(n):
+            state[first + j] = packed[at + j]
+        at += n
 
 
 @compiled

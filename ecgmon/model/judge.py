@@ -120,7 +120,7 @@ class Judge:
     def _round(self, beats: Sequence[Beat], runs: Sequence[tuple[Baseline, int]]) -> Round:
         """Beats side by side as ``runs`` say: so many of each stream, as its baseline has room for."""
         n = len(beats)
-        windows = np.concatenate([beat.window for beat in beats]).reshape(n, WINDOW)
+        windows = np.concatenate([beat.window for beat in beats], dtype=np.float32).reshape(n, WINDOW)
         known = np.array([(beat.scale, beat.rr, beat.rr_local, beat.irregularity) for beat in beats])
         if self.layout != "centred":
             known[:, SCALE] = 0.0

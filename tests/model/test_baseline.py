@@ -330,7 +330,7 @@ def test_what_is_packed_is_all_that_matters() -> None:
         sizes.add(len(packed.raw))
         references.add((packed.references, packed.warm))
     assert references == {(0, False), (1, True), (2, True)}
-    assert max(sizes) < 7_000
+    assert max(sizes) < 8_000
     assert len(sizes) == 4  # starters; one reference; a candidate; two references
     assert len(packed.raw) < len(never.tobytes()) / 2
 
