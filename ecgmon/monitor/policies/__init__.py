@@ -38,6 +38,7 @@ class AlertSettings(Settings, frozen=True):
     tachycardia: TachycardiaSettings = TachycardiaSettings()
     lead_off: LeadOffSettings = LeadOffSettings()
     noise: ConditionSettings = ConditionSettings()
+    """Not analysing: too much noise, or too much lost."""
     stream_lost: StreamLostSettings = StreamLostSettings()
 
 

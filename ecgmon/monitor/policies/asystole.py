@@ -34,6 +34,7 @@ class AsystoleSettings(Settings, frozen=True):
     """No beat for long."""
 
     enabled: bool = True
+    """false: never raised."""
     seconds: Annotated[float, Meta(ge=2, le=60, description="without a beat, s")] = 4.0
 
 
@@ -41,6 +42,7 @@ class PauseSettings(Settings, frozen=True):
     """No beat for a while."""
 
     enabled: bool = True
+    """false: never raised."""
     seconds: Annotated[float, Meta(ge=1, le=60, description="without a beat, s")] = 3.0
     clear_seconds: Annotated[float, Meta(ge=0, le=3600, description="after the last pause, s")] = 10.0
 

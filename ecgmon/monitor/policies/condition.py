@@ -20,6 +20,7 @@ class ConditionSettings(Settings, frozen=True):
     """A condition of the signal."""
 
     enabled: bool = True
+    """false: never raised."""
     raise_seconds: Annotated[int, Meta(ge=1, le=3600, description="such seconds that raise")] = 15
     clear_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds in a row that clear")] = 5
 

@@ -15,6 +15,7 @@ class StreamLostSettings(Settings, frozen=True):
     """Nothing comes."""
 
     enabled: bool = True
+    """false: never raised."""
     seconds: Annotated[float, Meta(gt=0, le=86_400, description="without data, s")] = 10.0
 
 

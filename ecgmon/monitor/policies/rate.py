@@ -41,6 +41,7 @@ class BradycardiaSettings(Settings, frozen=True):
     """The heart beats slowly."""
 
     enabled: bool = True
+    """false: never raised."""
     below: Rate = 40.0
     hysteresis: Annotated[float, Meta(ge=0, le=100, description="beats/min above, to clear")] = 5.0
 
@@ -49,6 +50,7 @@ class TachycardiaSettings(Settings, frozen=True):
     """The heart beats fast."""
 
     enabled: bool = True
+    """false: never raised."""
     above: Rate = 140.0
     hysteresis: Annotated[float, Meta(ge=0, le=100, description="beats/min below, to clear")] = 10.0
 
