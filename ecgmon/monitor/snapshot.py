@@ -71,7 +71,7 @@ def restore(component: object, saved: Mapping[str, Plain]) -> None:
     if _is_saveable(_class(component)):
         cast("Saveable", component).restore(saved)
     elif isinstance(component, Baseline):
-        component.state[:] = Baseline.from_bytes(saved["raw"]).state
+        component.raw = Baseline.from_bytes(saved["raw"]).raw
     else:
         restore_attributes(component, saved)
 

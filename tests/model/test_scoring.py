@@ -30,8 +30,9 @@ from ecgmon.model.judge import Judge, judge_records
 from ecgmon.model.oddness import BELIEVED, GUESS, SD, ScoreSettings, advance, prepare
 from ecgmon.model.parts import FIBRILLATING, QRS, REGIONS, K, earliness, measure, regularity
 from ecgmon.model.population import fit_scoring, reference_pairs
-from ecgmon.model.restorer import Restorer, TorchForward
+from ecgmon.model.restorer import Restorer
 from ecgmon.model.scoring import Scorer, population_of
+from ecgmon.model.slots import TorchForward
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +262,8 @@ def test_a_round_scores_as_its_steps_do_one_by_one(restorer: Restorer, record: R
     alone, complex_ = Baseline(), (int(REGIONS["centred"][QRS, 0]), int(REGIONS["centred"][QRS, 1]))
     for i, beat in enumerate(beats):
         x, raw, z = np.empty(WINDOW, np.float32), np.empty(K), np.empty(K)
-        shift, which, _ = prepare(alone.state, beat.window, beat.scale, 3, complex_, x)
+        state = alone.state
+        shift, which, _ = prepare(state, beat.window, beat.scale, 3, complex_, x)
         reference = alone.reference(which) if alone.warm else np.zeros(WINDOW, np.float32)
         restored = restorer(x[None], reference[None])[0]
         if alone.warm:
@@ -269,8 +271,9 @@ def test_a_round_scores_as_its_steps_do_one_by_one(restorer: Restorer, record: R
         measure(x, restored, REGIONS["centred"], earliness(beat.rr, beat.rr_local, beat.irregularity), raw)
         excused = 1.0 - regularity(beat.irregularity, FIBRILLATING)
         score, plain = advance(
-            alone.state, GUESS.parts, GUESS.level, rule, complex_, x, beat.rr, excused, raw, which, z
+            state, GUESS.parts, GUESS.level, rule, complex_, x, beat.rr, excused, raw, which, z
         )
+        alone.state = state
         judged = found[i]
         assert (judged.score, judged.plain, judged.shift) == (score, plain, shift)
         for one, other in ((judged.x, x), (judged.restored, restored), (judged.reference, reference)):
