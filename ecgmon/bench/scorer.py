@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 
@@ -19,26 +19,30 @@ from ecgmon.model import bundle
 from ecgmon.model.autoencoders import Architecture, ConvLstmSettings, ConvSettings, LstmSettings, build
 from ecgmon.model.baseline import Baseline
 from ecgmon.model.device_speed import (
-    flops_per_beat,
+    cost_per_beat,
     from_device_memory,
     from_pinned_memory,
     limits,
     on_cuda,
+    shares,
 )
 from ecgmon.model.devices import Device, pick
 from ecgmon.model.plain import PlainRestorer
 from ecgmon.model.restorer import Restorer
 from ecgmon.model.scoring import Scorer
+from ecgmon.model.slots import Precision
 
 ARCHITECTURES: Final[dict[str, Architecture]] = {
     "conv": ConvSettings(), "lstm": LstmSettings(), "conv-lstm": ConvLstmSettings(),
 }  # fmt: skip
 BATCHES: Final = (1, 8, 32, 128, 512)
-BEAT_BYTES: Final = 3 * WINDOW * 4
-"""Window and reference in, restored beat out: what has to be moved, whatever lies between."""
-
 ROUND_TRIP: Final = 128
 """Beats in the batch whose time from host to host is measured."""
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+LEAST_SCORE: Final = 0.05
+"""Below it a relative error says nothing: a beat is odd from about 1 on."""
+HEART_RATE: Final = 75
+"""Beats a minute of the patients that a device is said to be enough for."""
 
 
 def run(
@@ -136,20 +140,44 @@ def _cuda(progress: Callable[[str], object]) -> dict[str, Any]:
     """What only a CUDA device has: memory of its own, a way there and back, and limits worth naming."""
     progress("limits of the device")
     flops, moved = limits(1.0)
-    found: dict[str, Any] = {"name": on_cuda(), "TFLOP/s of a matrix product": flops / 1e12,
+    name = str(on_cuda())
+    found: dict[str, Any] = {"name": name, "TFLOP/s of a matrix product": flops / 1e12,
                              "GB/s of a copy": moved / 1e9}  # fmt: skip
-    for name, architecture in ARCHITECTURES.items():
+    for net, architecture in ARCHITECTURES.items():
         model = build(architecture)
-        progress(f"{name}: device memory, pinned memory, round trips")
-        rate = from_device_memory(model, 65_536, 2.0)
-        found[f"{name}: beats/s from device memory"] = rate
-        found[f"{name}: share of the matrix product's FLOP/s"] = rate * flops_per_beat(model) / flops
-        found[f"{name}: share of the copy's bytes/s, beats in and out"] = rate * BEAT_BYTES / moved
-        found[f"{name}: beats/s from pinned host memory"] = from_pinned_memory(model, 65_536, 2.0)
-        found[f"{name}: p99 of {ROUND_TRIP} beats from host to host, us"] = _round_trip(
-            Restorer(model, "cuda")
-        )
+        cost = cost_per_beat(model)
+        for precision in PRECISIONS:
+            which = f"{net} in {precision}"
+            progress(f"{which}: device memory, pinned memory, round trips")
+            rate = from_device_memory(model, 65_536, 2.0, precision)
+            found[f"{which}: beats/s from device memory"] = rate
+            reached = shares(rate, cost, name, precision)
+            if reached is not None:
+                found[f"{which}: share of the peak FLOP/s"], found[f"{which}: share of the bandwidth"] = (
+                    reached
+                )
+            pinned = from_pinned_memory(model, 2.0, precision)
+            found[f"{which}: beats/s from pinned host memory"] = pinned
+            found[f"{which}: patients at {HEART_RATE} beats a minute"] = pinned * 60 / HEART_RATE
+            found[f"{which}: p99 of {ROUND_TRIP} beats from host to host, us"] = _round_trip(
+                Restorer(model, "cuda", precision)
+            )
+    for precision in PRECISIONS:
+        found[f"scores in {precision}: largest relative error"] = score_error("cuda", precision)
     return found
+
+
+def score_error(device: Device, precision: Precision) -> float:
+    """Largest difference of a score of the default model on ``device`` from the CPU's in float32, relative to
+    that or to :data:`LEAST_SCORE`, over five minutes of a simulated patient."""
+    beats, scores = _beats(), []
+    for scorer in (
+        Scorer(bundle.load("default"), "cpu"),
+        Scorer(bundle.load("default"), device, precision=precision),
+    ):
+        baseline = scorer.new_baseline()
+        scores.append(np.array([found.score for found in scorer.score([(beat, baseline) for beat in beats])]))
+    return float(np.max(np.abs(scores[1] - scores[0]) / np.maximum(scores[0], LEAST_SCORE)))
 
 
 def _round_trip(restorer: Restorer, rounds: int = 2000) -> float:

@@ -94,8 +94,10 @@ def cut(w: Signal, r: int, kachuee: bool, rr: float, window: Samples) -> None:
     for i in range(n):
         part[i] = w[min(max(r - before + i, 0), len(w) - 1)]
     if kachuee:
-        low, high = part.min(), part.max()
+        low = high = part[0]
+        for i in range(1, n):
+            low, high = min(low, part[i]), max(high, part[i])
         for i in range(n):
             part[i] = (part[i] - low) / (high - low) if high > low else 0.0
-    window[:n] = part
-    window[n:] = 0.0
+    for i in range(WINDOW):
+        window[i] = part[i] if i < n else 0.0

@@ -27,9 +27,9 @@ def state() -> Signal:
 
 
 @compiled
-def block(marks: Flags, s: Signal) -> Flags:
-    """Marks [n] of the 125 Hz signal to flags [n'] of the envelope's samples that these complete."""
-    blocked = np.empty(len(marks), dtype=np.uint8)
+def block(marks: Flags, ends: bool, s: Signal, blocked: Flags) -> int:
+    """Marks [n] of the 125 Hz signal to flags ``blocked`` of the envelope's samples that these complete;
+    returns how many. ``ends``: the stream does so behind them, which completes them all."""
     n = 0
     at, run, last = int(s[_NEXT]), int(s[_RUN]), int(s[_LAST])
     for i in range(len(marks)):
@@ -41,13 +41,8 @@ def block(marks: Flags, s: Signal) -> Flags:
             n += 1
         at += 1
     s[_NEXT], s[_RUN], s[_LAST] = at, run, last
-    return blocked[:n]
-
-
-@compiled
-def block_rest(n: int, s: Signal) -> Flags:
-    """Flags of the last ``n`` samples, behind which the stream ends."""
-    blocked = np.empty(n, dtype=np.uint8)
-    for i in range(n):
-        blocked[i] = s[_NEXT] - n + i - s[_LAST] <= _REACH
-    return blocked
+    if ends:
+        for k in range(max(0, at - filters.ENVELOPE_DELAY), at):
+            blocked[n] = k - last <= _REACH
+            n += 1
+    return n

@@ -130,11 +130,10 @@ def subtract_baseline(
     if n == 0:
         return np.empty(0)
     if seen == 0:
-        for window in (first, second):
-            window[:-2] = x[0]
-            window[-2], window[-1] = 0.0, len(window) - 3
-        smooth[:] = x[0]
-        recent[:] = x[0]
+        for window in (first, second, smooth, recent):
+            fill(window, 0, x[0])
+        first[FIRST_MEDIAN + 1], first[FIRST_MEDIAN + 2] = 0.0, FIRST_MEDIAN
+        second[SECOND_MEDIAN + 1], second[SECOND_MEDIAN + 2] = 0.0, SECOND_MEDIAN
     middle = np.empty(n)
     _first_median(x, seen, first, middle)
     _second_median(middle, seen, second, middle)
@@ -183,11 +182,13 @@ def envelope(x: Signal, seen: int, past: Signal) -> Signal:
     if n == 0:
         return np.empty(0)
     if seen == 0:
-        past[:] = x[0]
-    joined = np.empty(len(past) + n)
-    joined[: len(past)] = past
-    joined[len(past) :] = x
-    even, odd = np.zeros(n), np.zeros(n)
+        fill(past, 0, x[0])
+    joined, even, odd = np.empty(len(past) + n), np.empty(n), np.empty(n)
+    for i in range(len(past)):
+        joined[i] = past[i]
+    for k in range(n):
+        joined[len(past) + k] = x[k]
+        even[k] = odd[k] = 0.0
     for j in range(len(_EVEN)):
         a, b, moved = _EVEN[j], _ODD[j], joined[j : j + n]
         for k in range(n):
@@ -197,6 +198,14 @@ def envelope(x: Signal, seen: int, past: Signal) -> Signal:
         even[k] = np.sqrt(even[k] * even[k] + odd[k] * odd[k])
     shift_in(past, x)
     return even[max(0, ENVELOPE_DELAY - seen) :]
+
+
+@compiled
+def fill(values: Signal, first: int, value: float) -> None:
+    """``value`` to all from place ``first`` on. A loop compiles in a fraction of the time of an assignment to
+    a slice, which comes with the text of an error."""
+    for i in range(first, len(values)):
+        values[i] = value
 
 
 @compiled

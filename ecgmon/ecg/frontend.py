@@ -1,7 +1,7 @@
 """One lead in, beats and signal quality out, as a stream.
 
-    samples ─▶ Resampler ─┬▶ Baseline ─▶ windows, R-peak place, quality
-              125 Hz      └▶ Envelope ─▶ Detector ─▶ humps
+The path itself is compiled (:mod:`ecgmon.ecg.step`); here is what a stream has beside it: its time, its gaps,
+and beats and verdicts as values.
 
 Results do not depend on how the samples are cut into chunks. ``Beat.ready`` says when a beat was complete:
 its window has ended, the filters' delay has passed, the detector has decided, and the quality of the
@@ -11,32 +11,38 @@ window's span is known.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import beats, filters, memory, quality, resample, rpeaks, rr, shapes, step, types
+from ecgmon.ecg import beats, filters, memory, quality, resample, room, rpeaks, rr, shapes, step, types
 from ecgmon.ecg.fingerprints import fingerprint_of
-from ecgmon.ecg.memory import Memory
 from ecgmon.ecg.quality import BLOCK, BLOCKS
-from ecgmon.ecg.resample import Flags, Resampler, Signal
-from ecgmon.ecg.step import Rows, Terms
+from ecgmon.ecg.room import Rows
 from ecgmon.ecg.types import FS, Beat, Layout, Quality, Samples
 from ecgmon.errors import DataError
 
 DESIGN: Final = 6
 """Of the signal path, for :func:`fingerprint`."""
 
-_PIECE: Final = 16.0
-"""Seconds that are handled at a time."""
-
 MAX_GAP_VERDICTS: Final = 3600
 """A gap of more than an hour is reported for its last hour only."""
 
-_Take = Callable[[Signal, Flags, float, Signal, Terms, Signal, Flags, Rows], tuple[int, int]]
+_FLAGS: Final = [
+    (
+        bool(bits & quality.FLAT),
+        bool(bits & quality.CLIPPED),
+        bool(bits & quality.NOISY),
+        bool(bits & quality.MISSING),
+    )
+    for bits in range(16)
+]
+"""Of a verdict's bits, as the fields of :class:`ecgmon.ecg.types.Quality`."""
+
+_NOTHING: Final = np.empty(0, dtype=np.float32)
 
 
 @dataclass
@@ -67,39 +73,27 @@ class Frontend:
     def __init__(
         self, fs: float, *, layout: Layout = "centred", r_peaks: NDArray[np.float64] | None = None
     ) -> None:
-        self._resampler = Resampler(fs)
-        self._clipping = quality.Clipping(fs)
-        self._terms = Terms(r_peaks is None, layout == "kachuee", self._resampler.delay)
+        self._table, self._terms = step.terms(fs, detects=r_peaks is None, kachuee=layout == "kachuee")
         self._given = np.array(
             [round(float(r) * FS) for r in np.sort(r_peaks)] if r_peaks is not None else [], float
         )
-        self._floats, self._flags = memory.state()
-        memory.restart(self._memory, 0, beside_gap=False)
+        self._remember(memory.state())
         self._index = 0
         self._gap_rest = 0.0
-        self.fs = self._resampler.fs
-        self.delay = self._resampler.delay + filters.BASELINE_DELAY / FS
+        self.fs = float(fs)
+        self.delay = float(self._terms["delay"][0]) + filters.BASELINE_DELAY / FS
         """Seconds from a sample to its appearance behind resampler and filters."""
 
     @property
     def now(self) -> float:
         """Stream time covered so far, in s, gaps included."""
-        return self._resampler.samples_in / self.fs
-
-    @property
-    def _memory(self) -> Memory:
-        return Memory(*memory.parts(self._floats, self._flags))
+        return int(self._samples_in[0]) / self.fs
 
     def feed(self, x: Samples) -> Output:
         """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they
         complete.
         """
-        out = Output()
-        length = int(_PIECE * self.fs)
-        for start in range(0, len(x), length):
-            piece = x[start : start + length]
-            self._run(step.advance, *self._resampler.feed(piece, self._clipping.feed(piece)), out)
-        return out
+        return self._advance(np.ascontiguousarray(x, dtype=np.float32), ends=False)
 
     def gap(self, seconds: float, *, verdicts: int = MAX_GAP_VERDICTS) -> Output:
         """``seconds`` s of samples are missing here.
@@ -109,79 +103,96 @@ class Frontend:
         """
         if not (math.isfinite(seconds) and seconds >= 0.0):
             raise DataError(f"a gap of {seconds:g} s: a gap is a finite time, 0 s or longer")
-        out = self._finish()
+        out = self._advance(_NOTHING, ends=True)
         missing = seconds * self.fs + self._gap_rest
         samples = round(missing)
         self._gap_rest = missing - samples
-        self._resampler.skip(samples)
-        end, begin = int(self._floats[memory.SIGNAL_END]), self._resampler.samples_out
+        m = self._memory[0]
+        resample.skip(samples, self._terms[0]["resampler"], m["resampler"])
+        end, begin = int(m["signal_end"]), int(m["resampler"]["samples_out"])
         if begin > end:
             self._mark_missing(max(end // BLOCK, (begin // FS - verdicts) * BLOCKS), begin // BLOCK, out)
-        parts = self._memory
-        memory.restart(parts, begin, beside_gap=begin > end)
+        memory.restart(m, begin, beside_gap=begin > end)
         if begin > end and begin % BLOCK:  # until samples come: nothing else is known of that block
-            parts.verdicts[begin // BLOCK % len(parts.verdicts)] = quality.MISSING
+            m["verdicts"][begin // BLOCK % memory.VERDICTS] = quality.MISSING
         return out
 
     def flush(self) -> Output:
         """The stream has ended: everything that is still open. The frontend is used up afterwards."""
-        out = self._finish()
-        places, verdicts = self._memory.places, self._memory.verdicts
-        end, second = int(places[memory.SIGNAL_END]), int(places[memory.SECOND])
+        out = self._advance(_NOTHING, ends=True)
+        m = self._memory[0]
+        end, second = int(m["signal_end"]), int(m["second"])
         if end > second * FS:
             blocks = np.arange(second * BLOCKS, -(-end // BLOCK))
-            bits = int(np.bitwise_or.reduce(verdicts[blocks % len(verdicts)]))
-            out.quality.append(_quality([second, bits]))
-            places[memory.SECOND] += 1
+            bits = int(np.bitwise_or.reduce(m["verdicts"][blocks % memory.VERDICTS]))
+            out.quality.append(_unmeasured(second, bits))
+            m["second"] = second + 1
         return out
 
-    def _finish(self) -> Output:
-        out = Output()
-        self._run(step.finish, *self._resampler.flush(), out)
+    def save(self) -> dict[str, Any]:
+        """Everything that later results depend on, and nothing that the constructor decides."""
+        return {"memory": self._memory.tobytes(), "index": self._index, "gap_rest": self._gap_rest}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on where the one that was saved stood; called on a new one with the same arguments."""
+        raw = saved.get("memory")
+        if not isinstance(raw, bytes) or len(raw) != memory.FORM.itemsize:
+            raise DataError("a stored Frontend is of another form")
+        self._remember(np.frombuffer(raw, memory.FORM).copy())
+        self._index, self._gap_rest = int(saved["index"]), float(saved["gap_rest"])
+
+    def _remember(self, state: Any) -> None:
+        self._memory = state
+        self._samples_in = state["resampler"]["samples_in"]  # a view
+
+    def _advance(self, x: Samples, *, ends: bool) -> Output:
+        out, rows = Output(), room.borrow()
+        left = len(x)
+        try:
+            while left >= 0:
+                beats, seconds, left = step.advance(
+                    x, ends, self._given, self._table, self._terms, self._memory, rows.room
+                )
+                self._collect(beats, seconds, rows, out)
+                x = x[len(x) - left :]
+        finally:
+            room.give_back(rows)
         return out
 
-    def _run(self, take: _Take, y: Signal, marks: Flags, out: Output) -> None:
-        """One step: samples at 125 Hz, what they complete to ``out``."""
-        rows = step.rows(self._room(len(y)), len(y) // FS + 2)
-        beats, seconds = take(y, marks, self.now, self._given, self._terms, self._floats, self._flags, rows)
-        if beats:
-            out.beats += map(self._beat, rows.numbers[:beats].tolist(), rows.windows)
-        if seconds:
-            out.quality += map(_quality, rows.seconds[:seconds].tolist())
-
-    def _room(self, n: int) -> int:
-        """Beats that ``n`` more samples may complete."""
-        if self._terms.detects:
-            return memory.HUMPS + n // rpeaks.SEPARATION
-        taken, end = int(self._floats[memory.TAKEN]), self._resampler.samples_out
-        return int(np.searchsorted(self._given, end)) - taken
+    def _collect(self, beats: int, seconds: int, rows: Rows, out: Output) -> None:
+        """What stands in the first rows, as values."""
+        for number in range(beats):
+            r, ready, scale, rr, rr_local, irregularity, size, good = rows.numbers[number].tolist()
+            window = rows.windows[number].copy()
+            out.beats.append(
+                Beat(self._index, r, ready, window, scale, rr, rr_local, good > 0.0, irregularity, size)
+            )
+            self._index += 1
+        for number in range(seconds):
+            second, bits, partial, wander, *extents = rows.seconds[number].tolist()
+            flat, clipped, noisy, missing = _FLAGS[int(bits)]
+            known = not math.isnan(wander)
+            out.quality.append(
+                Quality(
+                    int(second), flat, clipped, noisy, missing,
+                    tuple(extents) if known else (), wander if known else 0.0, partial > 0.0 and missing,
+                )
+            )  # fmt: skip
 
     def _mark_missing(self, first: int, end: int, out: Output) -> None:
         """Nothing came of the blocks ``first`` to ``end``."""
-        rows = step.rows(0, (end - first) // BLOCKS + 1)
-        seconds = step.mark_missing(first, end, self._floats, self._flags, rows)
-        out.quality += map(_quality, rows.seconds[:seconds].tolist())
+        m = self._memory[0]
+        verdicts = m["verdicts"]
+        for at in range(first, end):
+            verdicts[at % memory.VERDICTS] = quality.MISSING
+            if at % BLOCKS == BLOCKS - 1:
+                known = [int(verdicts[k % memory.VERDICTS]) for k in range(at - BLOCKS + 1, at + 1)]
+                partial = not all(each & quality.MISSING for each in known)
+                bits = int(np.bitwise_or.reduce(known))
+                out.quality.append(_unmeasured(at // BLOCKS, bits, partial=partial))
+                m["second"] = at // BLOCKS + 1
 
-    def _beat(self, row: list[float], window: Samples) -> Beat:
-        r, ready, scale, rr, rr_local, irregularity, size, good = row
-        index = self._index
-        self._index = index + 1
-        return Beat(index, r, ready, window.copy(), scale, rr, rr_local, good > 0.0, irregularity, size)
 
-
-def _quality(row: list[float]) -> Quality:
-    """Of a row of :mod:`ecgmon.ecg.step`; shorter where nothing was measured."""
-    second, bits, *more = row
-    bits = int(bits)
-    partial, wander, *extents = more or (0.0, math.nan)
-    known = not math.isnan(wander)
-    return Quality(
-        int(second),
-        bool(bits & quality.FLAT),
-        bool(bits & quality.CLIPPED),
-        bool(bits & quality.NOISY),
-        bool(bits & quality.MISSING),
-        tuple(extents) if known else (),
-        wander if known else 0.0,
-        bool(partial and bits & quality.MISSING),
-    )
+def _unmeasured(second: int, bits: int, *, partial: bool = False) -> Quality:
+    flat, clipped, noisy, missing = _FLAGS[bits]
+    return Quality(second, flat, clipped, noisy, missing, partial=partial and missing)

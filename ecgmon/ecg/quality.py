@@ -29,7 +29,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgmon.ecg import level, resample
 from ecgmon.ecg.compiled import compiled
@@ -90,43 +89,42 @@ _SIZE: Final = 20
 _LOWEST, _HIGHEST, _FASTNESS, _CLIPPED, _MISSING, _WLOW, _WHIGH, _TOP, _MIDDLE, _WMEAN = range(10)
 
 
-class Clipping:
-    """Marks input samples (at the input's rate) that sit on the rail: [n] mV in, flags [n] out."""
+FORM: Final = np.dtype(
+    [
+        ("proper", "f8", (_SIZE,)),
+        ("blocks", "f8", (_HISTORY, 10)),  # the last ones
+        ("envelope", "f8", (BLOCK,)),  # of the block that is not full
+        ("ranges", "f8", (_MINUTE,)),  # of the last minute's good seconds
+        ("usual", "f8", (2,)),  # their median and largest
+        ("level", "f8", (len(level.state()),)),
+    ],
+    align=True,
+)
+"""State of the judge; all zeros: nothing seen."""
 
-    def __init__(self, fs: float) -> None:
-        self._run = max(4, round(CLIP_RUN * fs))
-        # smallest and largest value, last value and the length of its run
-        self._state = np.array([np.inf, -np.inf, np.nan, 0.0])
 
-    def feed(self, x: Samples) -> Flags:
-        flags = np.zeros(len(x), dtype=np.uint8)
-        _mark_rails(x, flags, self._state, self._run)
-        return flags
-
-
-def state() -> tuple[Signal, NDArray[np.float64], Signal, Signal, Signal, Signal]:
-    """Nothing seen: the state proper, the last blocks [10, 10], the envelope of the block that is not full,
-    the ranges of the last minute's good seconds, their median and largest, and the level's state.
+def restart(at: int, beside_gap: bool, s: Any) -> None:
+    """The signal begins at grid index ``at``, nothing seen. ``beside_gap``: samples before ``at`` are
+    missing, and so is a part of its block unless it starts one.
     """
-    return (
-        np.zeros(_SIZE),
-        np.zeros((_HISTORY, 10)),
-        np.zeros(BLOCK),
-        np.zeros(_MINUTE),
-        np.zeros(2),
-        level.state(),
-    )
+    for name in FORM.names or ():
+        s[name] = 0.0
+    s["proper"][_MISSED] = float(beside_gap and at % BLOCK != 0)
 
 
-def restart(at: int, beside_gap: bool, s: Signal) -> None:
-    """To the fresh state proper ``s`` of a signal that begins at grid index ``at``. ``beside_gap``: samples
-    before ``at`` are missing, and so is a part of its block unless it starts one.
-    """
-    s[_MISSED] = float(beside_gap and at % BLOCK != 0)
+def rails() -> Signal:
+    """State of :func:`mark_rails`: smallest and largest value, last value and the length of its run."""
+    return np.array([np.inf, -np.inf, np.nan, 0.0])
+
+
+def shortest_run(fs: float) -> int:
+    """Samples of a run on the rail, at the input's rate."""
+    return max(4, round(CLIP_RUN * fs))
 
 
 @compiled
-def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
+def mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
+    """Marks input samples [n], mV, at the input's rate, that sit on the rail for ``run`` samples or more."""
     low, high, last, length = s[0], s[1], s[2], s[3]
     for i in range(len(x)):
         value = np.float64(x[i])
@@ -142,16 +140,13 @@ def _mark_rails(x: Samples, flags: Flags, s: Signal, run: int) -> None:
 
 
 @compiled
-def judge(
-    w: Signal, wander: Signal, e: Signal, marks: Flags, at: int, s: Signal, blocks: Any, envelope: Signal,
-    ranges: Signal, usual: Signal, risen: Signal,
-) -> Flags:  # fmt: skip
+def judge(w: Signal, wander: Signal, e: Signal, marks: Flags, at: int, j: Any, verdicts: Flags) -> int:
     """Aligned samples [n], the first of them number ``at``: window path, baseline taken out of it, QRS
     envelope, marks.
 
-    Returns the verdicts (bits) of the blocks of 0.2 s that these complete.
+    Fills ``verdicts`` (bits) of the blocks of 0.2 s that these complete; returns how many.
     """
-    out = np.empty((at % BLOCK + len(w)) // BLOCK, dtype=np.uint8)
+    s = j.proper
     if s[_STARTED] == 0.0 and len(w) > 0:
         s[_STARTED] = 1.0
         s[_LOW] = s[_HIGH] = s[_VALUE] = s[_BEFORE] = w[0]
@@ -161,24 +156,28 @@ def judge(
         phase = (at + start) % BLOCK
         end = min(start + BLOCK - phase, len(w))
         _take(w[start:end], wander[start:end], e[start:end], marks[start:end], s)
-        envelope[phase : phase + end - start] = e[start:end]
+        for i in range(start, end):
+            j.envelope[phase + i - start] = e[i]
         start = end
         if (at + end) % BLOCK == 0:
-            _close_block(s, blocks, envelope)
-            out[n] = _verdict(s, blocks, ranges, usual, risen)
+            _close_block(j)
+            verdicts[n] = _verdict(j)
             n += 1
-    return out
+    return n
 
 
 @compiled
-def judge_rest(
-    at: int, s: Signal, blocks: Any, envelope: Signal, ranges: Signal, usual: Signal, risen: Signal
-) -> int:
-    """Verdict of a last block that the end of the stream, before sample ``at``, left unfinished."""
-    rest = BLOCK - at % BLOCK
-    held, wander = np.full(rest, s[_VALUE]), np.full(rest, s[_WANDER_VALUE])
-    nothing = np.zeros(rest, dtype=np.uint8)
-    return int(judge(held, wander, np.zeros(rest), nothing, at, s, blocks, envelope, ranges, usual, risen)[0])
+def judge_rest(at: int, j: Any) -> int:
+    """Verdict of a last block that the end of the stream, before sample ``at``, left unfinished: the last
+    value is held, and the envelope is nothing."""
+    s = j.proper
+    for i in range(at % BLOCK, BLOCK):
+        s[_FAST] += abs(s[_BEFORE] - s[_VALUE])
+        s[_BEFORE] = s[_VALUE]
+        s[_WANDER_SUM] += s[_WANDER_VALUE]
+        j.envelope[i] = 0.0
+    _close_block(j)
+    return _verdict(j)
 
 
 @compiled
@@ -205,12 +204,13 @@ def _take(w: Signal, wander: Signal, e: Signal, marks: Flags, s: Signal) -> None
 
 
 @compiled
-def _close_block(s: Signal, blocks: Any, envelope: Signal) -> None:
-    row = blocks[int(s[_COUNT]) % _HISTORY]
+def _close_block(j: Any) -> None:
+    s = j.proper
+    row = j.blocks[int(s[_COUNT]) % _HISTORY]
     row[_LOWEST], row[_HIGHEST], row[_FASTNESS] = s[_LOW], s[_HIGH], s[_FAST] / BLOCK
     row[_CLIPPED], row[_MISSING] = s[_CLIPS], s[_MISSED]
     row[_WLOW], row[_WHIGH] = s[_WANDER_LOW], s[_WANDER_HIGH]
-    row[_TOP], row[_MIDDLE], row[_WMEAN] = s[_PEAK], median(envelope, BLOCK), s[_WANDER_SUM] / BLOCK
+    row[_TOP], row[_MIDDLE], row[_WMEAN] = s[_PEAK], median(j.envelope[:], BLOCK), s[_WANDER_SUM] / BLOCK
     s[_COUNT] += 1.0
     s[_LOW] = s[_HIGH] = s[_VALUE]
     s[_WANDER_LOW] = s[_WANDER_HIGH] = s[_WANDER_VALUE]
@@ -218,7 +218,8 @@ def _close_block(s: Signal, blocks: Any, envelope: Signal) -> None:
 
 
 @compiled
-def _verdict(s: Signal, blocks: Any, ranges: Signal, of_ranges: Signal, risen: Signal) -> int:
+def _verdict(m: Any) -> int:
+    s, blocks = m.proper, m.blocks
     count = int(s[_COUNT])
     known = min(count, _HISTORY)
     low, high = np.inf, -np.inf
@@ -233,7 +234,7 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal, of_ranges: Signal, risen: S
             fast = min(fast, blocks[i, _FASTNESS])
     extent = high - low
     seconds = int(s[_SECONDS])
-    usual, largest = (of_ranges[0], of_ranges[1]) if seconds > 0 else (extent, extent)
+    usual, largest = (m.usual[0], m.usual[1]) if seconds > 0 else (extent, extent)
     full = known == _HISTORY
     verdict = 0
     if blocks[(count - 1) % _HISTORY, _MISSING] > 0.0:
@@ -251,12 +252,12 @@ def _verdict(s: Signal, blocks: Any, ranges: Signal, of_ranges: Signal, risen: S
     if muscle or trouble or held:
         verdict |= NOISY
     if full and count % BLOCKS == 0:
-        _remember(s, ranges, extent, verdict)
+        _remember(m, extent, verdict)
         clean = verdict in (0, NOISY) and _is_clean(between, top, wander, extent, second_fast)
-        if level.has_risen(extent, usual if verdict == NOISY else np.inf, clean, risen):
+        if level.has_risen(extent, usual if verdict == NOISY else np.inf, clean, m.level[:]):
             s[_SECONDS] = s[_CLOSED] = s[_TROUBLE] = s[_HELD] = 0.0
         if verdict == 0:
-            _renew_usual(ranges, min(int(s[_SECONDS]), len(ranges)), of_ranges)
+            _renew_usual(min(int(s[_SECONDS]), _MINUTE), m)
     return verdict
 
 
@@ -289,11 +290,12 @@ def _hold(s: Signal, trouble: bool) -> bool:
 
 
 @compiled
-def _remember(s: Signal, ranges: Signal, extent: float, verdict: int) -> None:
+def _remember(m: Any, extent: float, verdict: int) -> None:
     """At the end of a second: its range is usual if it was good; noise without end makes all forgotten."""
+    s = m.proper
     seconds = int(s[_SECONDS])
     if verdict == 0:
-        ranges[seconds % len(ranges)] = extent
+        m.ranges[seconds % _MINUTE] = extent
         s[_SECONDS] = seconds + 1.0
     s[_CLOSED] = s[_CLOSED] + 1.0 if verdict & NOISY else 0.0
     if s[_CLOSED] >= FORGET:
@@ -335,9 +337,9 @@ def _runs(blocks: Any, count: int, between: float, top: float, usual: float) -> 
 
 
 @compiled
-def _renew_usual(ranges: Signal, n: int, usual: Signal) -> None:
+def _renew_usual(n: int, m: Any) -> None:
     """Median and largest of the first ``n`` ranges."""
-    usual[0] = median(ranges, n)
-    usual[1] = 0.0
+    m.usual[0] = median(m.ranges[:], n)
+    m.usual[1] = 0.0
     for i in range(n):
-        usual[1] = max(usual[1], ranges[i])
+        m.usual[1] = max(m.usual[1], m.ranges[i])

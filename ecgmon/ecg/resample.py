@@ -13,9 +13,8 @@ counted in integers, so it does not drift, whatever the rate and however long th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +45,28 @@ Flags = NDArray[np.uint8]
 Signal = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Design:
-    table: Signal  # [phases + 1, 2 * half]
-    half: int  # input samples to either side
-    step: int  # input samples from one output sample to the next: step + step_part / parts
-    step_part: int
-    parts: int
+TERMS: Final = np.dtype(
+    [("fs", "f8"), ("half", "i8"), ("step", "i8"), ("step_part", "i8"), ("parts", "i8"), ("kept", "i8")],
+    align=True,
+)
+"""What is the same for the whole of a stream: rate of the input, Hz; input samples that the kernel reaches to
+either side; from one output sample to the next, ``step`` + ``step_part`` / ``parts``; and input samples
+that are remembered."""
+
+_most_kept: Final = 2 * math.ceil(HALF_WIDTH * HIGHEST) + int(HIGHEST) // FS + 2
+FORM: Final = np.dtype(
+    [
+        ("past", "f8", (_most_kept,)),
+        ("past_marks", "u1", (_most_kept,)),
+        ("fresh", "i8"),  # nothing came yet, or since a gap
+        ("samples_in", "i8"),  # input samples covered so far, gaps included
+        ("samples_out", "i8"),  # index on the 125 Hz grid of the next output sample, gaps included
+        ("at", "i8"),  # input sample at or before the next output sample ...
+        ("part", "i8"),  # ... and how far behind it that stands, in 1 / parts
+    ],
+    align=True,
+)
+"""State of one stream."""
 
 
 def check_rate(fs: float) -> float:
@@ -65,7 +79,10 @@ def check_rate(fs: float) -> float:
 
 
 @lru_cache(maxsize=8)  # a table of an odd rate is 170 KB; streams hold their own
-def _design(fs: float) -> _Design:
+def design(fs: float) -> tuple[Signal, Any]:
+    """The kernels [phases + 1, 2 * half] and the record of :data:`TERMS` for input at ``fs`` Hz;
+    :class:`DataError` when that is no rate for us."""
+    check_rate(fs)
     numerator = round(fs * _MICROHERTZ)
     denominator = FS * _MICROHERTZ
     common = math.gcd(numerator, denominator)
@@ -77,112 +94,70 @@ def _design(fs: float) -> _Design:
     inside = np.clip(1.0 - (seconds / HALF_WIDTH) ** 2, 0.0, None)
     table = np.sinc(2.0 * CUTOFF * seconds) * np.i0(_KAISER_BETA * np.sqrt(inside)) * (inside > 0.0)
     table /= table.sum(axis=1, keepdims=True)
-    table.setflags(write=False)
-    return _Design(table, half, numerator // parts, numerator % parts, parts)
+    kept = 2 * half + int(fs) // FS + 2
+    return table, np.array((fs, half, numerator // parts, numerator % parts, parts, kept), TERMS)
 
 
-class Resampler:
-    """One stream from ``fs`` Hz to 125 Hz.
+def restart(s: Any) -> None:
+    """Nothing of what came is remembered; the next sample is taken to have stood there before."""
+    s["past"], s["past_marks"], s["fresh"] = 0.0, 0, 1
 
-    A sample that is NaN or infinite is missing: the last value is held in its place (zero when there is
-    none yet) and the output samples beside it are marked. Before the first sample the stream is taken to
-    have held its value.
-    """
 
-    def __init__(self, fs: float) -> None:
-        self.fs = check_rate(fs)
-        self._design = _design(self.fs)
-        size = 2 * self._design.half + int(self.fs) // FS + 2
-        self._past = np.zeros(size)
-        self._past_marks = np.zeros(size, dtype=np.uint8)
-        self._fresh = True
-        self.samples_in = 0
-        """Input samples covered so far, gaps included."""
-        self._at = 0  # input sample at or before the next output sample ...
-        self._part = 0  # ... and how far behind it that stands, in 1 / parts
-        self.samples_out = 0
-        """Index on the 125 Hz grid of the next output sample, gaps included."""
-
-    @property
-    def delay(self) -> float:
-        """Seconds of input that must follow an output sample before it can be computed."""
-        return self._design.half / self.fs
-
-    def feed(self, x: Samples, marks: Flags | None = None) -> tuple[Signal, Flags]:
-        """Input [n] in mV to (output [m] in mV at 125 Hz, marks [m]).
-
-        ``marks`` [n] are bits that an output sample takes over from the input samples beside it;
-        ``MISSING`` is added where the input is missing.
-        """
-        if len(x) == 0:
-            return np.empty(0), np.empty(0, dtype=np.uint8)
-        marks = np.zeros(len(x), dtype=np.uint8) if marks is None else marks.copy()
-        held = _hold(np.ascontiguousarray(x, dtype=np.float32), self._past[-1], marks)
-        if self._fresh:
-            self._past[:] = held[0]
-            self._fresh = False
-        self.samples_in += len(x)
-        return self._run(held, marks)
-
-    def flush(self) -> tuple[Signal, Flags]:
-        """What is left at the end of the stream; the last value is held to complete it."""
-        half = self._design.half
-        past, past_marks = self._past.copy(), self._past_marks.copy()
-        out = self._run(
-            np.full(half, past[-1]), np.full(half, past_marks[-1], dtype=np.uint8), limit=self.samples_in
-        )
-        self._past, self._past_marks = past, past_marks
-        return out
-
-    def skip(self, samples: int) -> int:
-        """After :meth:`flush`: ``samples`` input samples are missing. Returns how many output samples that
-        skips.
-        """
-        self.samples_in += samples
-        design = self._design
-        start = self.samples_out
-        total = self._at * design.parts + self._part
-        step = design.step * design.parts + design.step_part
-        ahead = self.samples_in * design.parts - total
-        steps = max(0, -(-ahead // step))
-        self._at, self._part = divmod(total + steps * step, design.parts)
-        self.samples_out = start + steps
-        self._past[:] = 0.0
-        self._past_marks[:] = 0
-        self._fresh = True
-        return steps
-
-    def _run(self, held: Signal, marks: Flags, limit: int = -1) -> tuple[Signal, Flags]:
-        design = self._design
-        x = np.concatenate((self._past, held))
-        flags = np.concatenate((self._past_marks, marks))
-        end = self.samples_in if limit < 0 else limit + len(held)
-        first = end - len(x)  # input sample that x[0] is
-        room = int(len(x) * FS / self.fs) + 4
-        y = np.empty(room)
-        y_marks = np.empty(room, dtype=np.uint8)
-        n, self._at, self._part = _convolve(
-            x, flags, first, limit, design.table, self._at, self._part, design.step, design.step_part,
-            design.parts, int(self.fs) // (2 * FS), y, y_marks,
-        )  # fmt: skip
-        self.samples_out += n
-        size = len(self._past)
-        self._past = x[-size:].copy()
-        self._past_marks = flags[-size:].copy()
-        return y[:n], y_marks[:n]
+def skip(samples: int, terms: Any, s: Any) -> None:
+    """After :func:`finish`: ``samples`` input samples are missing."""
+    parts = int(terms["parts"])
+    covered = int(s["samples_in"]) + samples
+    total = int(s["at"]) * parts + int(s["part"])
+    step = int(terms["step"]) * parts + int(terms["step_part"])
+    steps = max(0, -(-(covered * parts - total) // step))
+    s["at"], s["part"] = divmod(total + steps * step, parts)
+    s["samples_in"], s["samples_out"] = covered, int(s["samples_out"]) + steps
+    restart(s)
 
 
 @compiled
-def _hold(x: Samples, last: float, marks: Flags) -> Signal:
-    y = np.empty(len(x))
-    for i in range(len(x)):
-        value = x[i]
+def take(
+    x: Samples, line: Signal, flags: Flags, table: Signal, t: Any, s: Any, y: Signal, y_marks: Flags
+) -> int:
+    """Input [n] in mV to output ``y`` in mV at 125 Hz with its marks; returns how many samples.
+
+    ``line`` and ``flags`` are room for ``t.kept`` + n. In the flags, from ``t.kept`` on, stand bits of the
+    input samples, which an output sample takes over from those beside it; ``MISSING`` is added where the
+    input is NaN or infinite: there the last value is held (zero when there is none yet). Before the first
+    sample the stream is taken to have held its value.
+    """
+    n, kept = len(x), t.kept
+    if n == 0:
+        return 0
+    last = s.past[kept - 1]
+    for i in range(n):
+        value = np.float64(x[i])
         if np.isfinite(value):
-            last = np.float64(value)
+            last = value
         else:
-            marks[i] |= MISSING
-        y[i] = last
-    return y
+            flags[kept + i] |= MISSING
+        line[kept + i] = last
+    for i in range(kept):
+        line[i] = line[kept] if s.fresh else s.past[i]
+        flags[i] = s.past_marks[i]
+    s.fresh = 0
+    s.samples_in += n
+    m = _convolve(line[: kept + n], flags, s.samples_in - kept - n, -1, table, t, s, y, y_marks)
+    for i in range(kept):
+        s.past[i] = line[n + i]
+        s.past_marks[i] = flags[n + i]
+    return m
+
+
+@compiled
+def finish(line: Signal, flags: Flags, table: Signal, t: Any, s: Any, y: Signal, y_marks: Flags) -> int:
+    """What is left at the end of the stream, as :func:`take`; the last value is held to complete it."""
+    kept = t.kept
+    for i in range(kept + t.half):
+        line[i] = s.past[min(i, kept - 1)]
+        flags[i] = s.past_marks[min(i, kept - 1)]
+    covered = s.samples_in
+    return _convolve(line[: kept + t.half], flags, covered - kept, covered, table, t, s, y, y_marks)
 
 
 @compiled
@@ -192,17 +167,16 @@ def _convolve(
     first: int,
     limit: int,
     table: Signal,
-    at: int,
-    part: int,
-    step: int,
-    step_part: int,
-    parts: int,
-    reach: int,
+    t: Any,
+    own: Any,
     y: Signal,
     y_marks: Flags,
-) -> tuple[int, int, int]:
+) -> int:
+    """``x`` begins with input sample ``first``; output samples stand before input sample ``limit``, -1 for no
+    limit."""
+    at, part, half, parts = own.at, own.part, t.half, t.parts
     phases = table.shape[0] - 1
-    half = table.shape[1] // 2
+    reach = int(t.fs) // (2 * FS)
     starts, rows = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.int64)
     n = 0
     while at + half < first + len(x) and (limit < 0 or at < limit):
@@ -210,15 +184,17 @@ def _convolve(
         rows[n] = (part * phases + parts // 2) // parts
         flag = np.uint8(0)
         for j in range(at - reach, at + reach + 2):
-            if j - first < len(flags) and (part > 0 or j <= at + reach):
+            if j - first < len(x) and (part > 0 or j <= at + reach):
                 flag |= flags[j - first]
         y_marks[n] = flag
         n += 1
-        at += step
-        part += step_part
+        at += t.step
+        part += t.step_part
         if part >= parts:
             part -= parts
             at += 1
+    own.at, own.part = at, part
+    own.samples_out += n
     k = 0
     while k + 3 < n:  # four at a time: the processor adds to the others' sums while one is not ready
         a, b, c, d = table[rows[k]], table[rows[k + 1]], table[rows[k + 2]], table[rows[k + 3]]
@@ -243,4 +219,4 @@ def _convolve(
             odd_a += a[j + 1] * p[j + 1]
         y[k] = even_a + odd_a
         k += 1
-    return n, at, part
+    return n

@@ -42,14 +42,13 @@ rhythm starts anew.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgmon.ecg import shapes
 from ecgmon.ecg.compiled import compiled
-from ecgmon.ecg.resample import Flags, Signal
+from ecgmon.ecg.resample import Signal
 from ecgmon.ecg.rr import median
 from ecgmon.ecg.types import FS
 
@@ -113,162 +112,31 @@ _HEIGHTS, _INTERVALS = 0, 1  # rows of what is known of recent beats
 _RECENT: Final = 8
 _ROOM: Final = 128  # candidates that wait: at least 0.2 s apart, for longer than ``OLDEST``
 
-Peaks = NDArray[np.int64]
+
+FORM: Final = np.dtype(
+    [
+        ("proper", "f8", (_SIZE,)),
+        ("recent", "f8", (2, _RECENT)),  # beats: heights, intervals
+        ("pending", "f8", (_ROOM, 2)),  # candidates that were rejected since the last beat: place, height
+        ("known", "f8", (len(shapes.state()),)),  # the shapes
+    ],
+    align=True,
+)
+"""State of one stream."""
 
 
-def state() -> tuple[Signal, Signal, Signal, Signal]:
-    """Nothing seen: the state proper, recent beats [2, 8], pending candidates [128, 2] (place and height of
-    those that were rejected since the last beat), and the known shapes (:mod:`ecgmon.ecg.shapes`).
-    """
-    found = np.zeros(_SIZE), np.zeros((2, _RECENT)), np.zeros((_ROOM, 2)), shapes.state()
-    restart(0, found[0], found[3])
-    return found
-
-
-def restart(at: int, s: Signal, known: Signal) -> None:
+def restart(at: int, d: Any) -> None:
     """Forget everything; the next sample has index ``at``."""
+    s = d["proper"]
     s[:] = 0.0
     s[_K] = at
     s[_START] = at
     s[_LAST] = -1.0
-    known[:] = shapes.state()
+    d["known"] = shapes.state()
 
 
 @compiled
-def detect(
-    e: Signal,
-    y: Signal,
-    blocked: Flags,
-    s: Signal,
-    recent: Signal,
-    pending: Signal,
-    known: Signal,
-) -> Peaks:
-    """The next samples [n] of the envelope, those of the signal, mV, that belong to them, and which of them
-    are ``blocked`` (0 or 1).
-
-    Returns the peaks that these decide, int64 [m, 2], in order: index of the hump, and index of the sample of
-    the envelope that decided it.
-    """
-    out = np.empty((len(e) // SEPARATION + _ROOM, 2), dtype=np.int64)
-    s[_FOUND] = 0.0
-    _follow(e, y, blocked, s, recent, pending, known, out)
-    return out[: int(s[_FOUND])]
-
-
-@compiled
-def finish(s: Signal, recent: Signal, pending: Signal, known: Signal) -> Peaks:
-    """The stream ends here: decide what is still open. As :func:`detect`."""
-    out = np.empty((_ROOM, 2), dtype=np.int64)
-    s[_FOUND] = 0.0
-    last = known[shapes.SIGNAL + ((int(s[_K]) - 1) & shapes.MASK)]
-    held, nothing = np.full(shapes.DELAY, last), np.zeros(shapes.DELAY)
-    _follow(nothing, held, np.zeros(shapes.DELAY, dtype=np.uint8), s, recent, pending, known, out)
-    now = s[_K] - shapes.DELAY
-    _candidate(now, s, recent, pending, known, out)
-    s[_RISING] = 0.0
-    if not s[_LEARNED]:
-        _learn(now, s, recent, pending, known, out)
-    return out[: int(s[_FOUND])]
-
-
-@compiled
-def _follow(
-    e: Signal,
-    y: Signal,
-    blocked: Flags,
-    s: Signal,
-    recent: Signal,
-    pending: Signal,
-    known: Signal,
-    out: Peaks,
-) -> None:
-    for i in range(len(e)):
-        shapes.push(int(s[_K]), s[_K] == s[_START], e[i], y[i], blocked[i], known)
-        k = s[_K] - shapes.DELAY  # the sample that is looked at
-        s[_K] += 1.0
-        if k < s[_START]:
-            continue
-        at = int(k)
-        value = background = known[shapes.ENVELOPE + (at & shapes.MASK)]
-        s[_PART] = shapes.follow_noise(at, s[_SIGNAL], known)
-        if shapes.noise_is_due(at):
-            shapes.learn_noise(known)
-        if s[_PART] > 0.0:
-            value, background = _matched(at, value, s, known)
-        _follow_background(background, known[shapes.BLOCKED + (at & shapes.MASK)] > 0.0, s)
-        if value > s[_TOP]:
-            s[_TOP] = value
-            s[_TOP_AT] = k
-            s[_RISING] = value > s[_PREVIOUS]
-        elif k - s[_TOP_AT] >= SEPARATION:
-            _candidate(k, s, recent, pending, known, out)
-            s[_TOP] = value
-            s[_TOP_AT] = k
-            s[_RISING] = 0.0
-        s[_PREVIOUS] = value
-        if s[_LEARNED]:
-            if _is_late(k - SEPARATION, s):
-                _search_back(k - SEPARATION, k, s, recent, pending, known, out)
-        elif k - s[_START] >= LEARNING:
-            _learn(k, s, recent, pending, known, out)
-
-
-@compiled
-def _matched(k: int, envelope: float, s: Signal, known: Signal) -> tuple[float, float]:
-    """In noise: how high sample ``k`` stands, mostly by what of it the known shapes explain, and what it
-    counts for the background."""
-    height = shapes.matched(k, known)
-    if np.isnan(height):
-        s[_PART] = 0.0
-        return envelope, envelope
-    mixed = (1.0 - s[_PART]) * envelope + s[_PART] * height
-    return max(shapes.LEAST * envelope, mixed), abs(mixed)
-
-
-@compiled
-def _follow_background(value: float, blocked: bool, s: Signal) -> None:
-    """A running median by small steps: it settles where as many samples lie above as below. A flat line is
-    no background; the signal behind it has the one before."""
-    s[_BLOCKED] = s[_BLOCKED] + 1.0 if blocked else 0.0
-    if s[_BLOCKED] > LOST:
-        s[_LAST] = -1.0
-    before = s[_BACKGROUND]
-    # both are made: which one it is nobody could foresee, and a wrong guess costs more
-    up, down = before * BACKGROUND_STEP, before / BACKGROUND_STEP
-    down = down if not blocked and value > shapes.LEAST_HEIGHT else before
-    s[_BACKGROUND] = value if before == 0.0 else up if value > before else down
-
-
-@compiled
-def _candidate(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
-    """The highest sample so far, when it is a hump, becomes a candidate; it is decided at once, except
-    while learning.
-    """
-    at, height = s[_TOP_AT], s[_TOP]
-    if not s[_RISING] or height < shapes.LEAST_HEIGHT or at - s[_START] < ONSET:
-        return
-    if s[_PENDING] == len(pending):
-        _drop_pending(1, s, pending)
-    _append_pending(at, height, s, pending)
-    if s[_LEARNED]:
-        _decide(now, s, recent, pending, known, out)
-
-
-@compiled
-def _decide(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
-    """Is the last of the pending candidates a beat? If not it counts as noise, and stays for the
-    search-back.
-    """
-    i = int(s[_PENDING]) - 1
-    if _log_odds(pending[i, 0], pending[i, 1], s) > 0.0:
-        _accept(i, now, s, recent, pending, known, out)
-    else:
-        s[_NOISE] += NOISE_RATE * (min(pending[i, 1], s[_SIGNAL]) - s[_NOISE])
-
-
-@compiled
-def _log_odds(at: float, height: float, s: Signal) -> float:
+def log_odds(at: float, height: float, s: Signal) -> float:
     """The evidence of the module's text for a hump of ``height`` at ``at``."""
     signal = s[_SIGNAL]
     tiny = 1e-3 * signal + 1e-9
@@ -288,7 +156,7 @@ def _log_odds(at: float, height: float, s: Signal) -> float:
 
 
 @compiled
-def _is_late(until: float, s: Signal) -> bool:
+def is_late(until: float, s: Signal) -> bool:
     """Whether a beat is missing up to sample ``until`` that a candidate might be."""
     if s[_PENDING] == 0.0 or s[_RR] <= 0.0 or s[_LAST] < 0.0:
         return False
@@ -296,94 +164,11 @@ def _is_late(until: float, s: Signal) -> bool:
 
 
 @compiled
-def _search_back(
-    until: float, now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks
-) -> None:
-    """Beats missing up to sample ``until`` are looked for among the rejected candidates."""
-    while _is_late(until, s):
-        late = (until - s[_LAST]) / s[_RR] - SEARCH_AFTER
-        top = max(SEARCH_LOWEST, SEARCH_FIRST - SEARCH_FALL * late)
-        best = -1
-        for i in range(int(s[_PENDING])):
-            if until - pending[i, 0] > OLDEST or pending[i, 1] < SEARCH_STANDS_OUT * s[_BACKGROUND]:
-                continue
-            odds = _log_odds(pending[i, 0], pending[i, 1], s)
-            if odds > top:
-                top = odds
-                best = i
-        if best < 0:
-            return
-        _accept(best, now, s, recent, pending, known, out)
-
-
-@compiled
-def _accept(
-    i: int, now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks
-) -> None:
-    """Pending candidate ``i`` is a beat; those before it are done with."""
-    at, height = pending[i, 0], pending[i, 1]
-    if s[_LAST] >= 0.0:
-        recent[_INTERVALS, int(s[_RRS]) % _RECENT] = at - s[_LAST]
-        s[_RRS] += 1.0
-        s[_RR] = median(recent[_INTERVALS], min(int(s[_RRS]), _RECENT))
-    recent[_HEIGHTS, int(s[_BEATS]) % _RECENT] = height
-    s[_BEATS] += 1.0
-    s[_SIGNAL] = median(recent[_HEIGHTS], min(int(s[_BEATS]), _RECENT))
-    in_time = s[_LAST] < 0.0 or at - s[_LAST] >= shapes.IN_TIME * s[_RR]
-    if in_time and s[_PART] <= shapes.LEARNS:
-        shapes.learn(int(at), height, int(s[_START]), int(s[_K]) - 1, known)
-    s[_LAST] = at
-    s[_LAST_HEIGHT] = height
-    _drop_pending(i + 1, s, pending)
-    n = int(s[_FOUND])
-    out[n, 0] = int(at)
-    out[n, 1] = int(now) + shapes.DELAY
-    s[_FOUND] += 1.0
-
-
-@compiled
-def _append_pending(at: float, height: float, s: Signal, pending: Signal) -> None:
-    i = int(s[_PENDING])
-    pending[i, 0] = at
-    pending[i, 1] = height
-    s[_PENDING] += 1.0
-
-
-@compiled
-def _drop_pending(n: int, s: Signal, pending: Signal) -> None:
-    """Forget the first ``n`` pending candidates."""
-    left = int(s[_PENDING]) - n
-    for j in range(left):
-        pending[j, 0] = pending[n + j, 0]
-        pending[j, 1] = pending[n + j, 1]
-    s[_PENDING] = left
-
-
-@compiled
-def _learn(now: float, s: Signal, recent: Signal, pending: Signal, known: Signal, out: Peaks) -> None:
-    """End of the learning phase: first levels from the candidates held back, which are then decided in
-    order. Without a single one (a flat line) it begins anew.
-    """
-    held = pending[: int(s[_PENDING])].copy()
-    s[_PENDING] = 0.0
-    if len(held) == 0:
-        s[_START] = now
-        return
-    s[_LEARNED] = 1.0
-    _first_levels(held, now, s, recent)
-    for i in range(len(held)):
-        _search_back(held[i, 0] + SEPARATION, now, s, recent, pending, known, out)
-        _append_pending(held[i, 0], held[i, 1], s, pending)
-        _decide(now, s, recent, pending, known, out)
-    for j in range(int(s[_FOUND])):
-        out[j, 1] = int(now) + shapes.DELAY
-
-
-@compiled
-def _first_levels(held: Signal, now: float, s: Signal, recent: Signal) -> None:
+def first_levels(held: Signal, now: float, d: Any) -> None:
     """Signal level: median of the highest humps of each 1.25 s; noise: mean of low ones; RR: between high
     ones.
     """
+    s = d.proper
     tops = np.zeros(int((now - s[_START]) / LEARNING_PART) + 1)
     for i in range(len(held)):
         part = int((held[i, 0] - s[_START]) / LEARNING_PART)
@@ -411,5 +196,5 @@ def _first_levels(held: Signal, now: float, s: Signal, recent: Signal) -> None:
     if beats > 2:
         s[_RR] = median(intervals, beats - 1)
         for i in range(_RECENT):
-            recent[_INTERVALS, i] = s[_RR]
+            d.recent[_INTERVALS, i] = s[_RR]
         s[_RRS] = _RECENT

@@ -189,7 +189,8 @@ def learn(at: int, height: float, start: int, newest: int, x: Signal) -> None:
         for i in range(_FIRST, _SIZE, _WIDTH):
             if x[i + _BEATS] < x[which + _BEATS]:
                 which = i
-        x[which : which + _WIDTH] = 0.0
+        for j in range(_WIDTH):
+            x[which + j] = 0.0
     share = 1.0 / (min(x[which + _BEATS], SLOWNESS) + 1.0)
     for j in range(2 * _SIDE + 1):
         slope = x[_SLOPE + ((at + shift + j - _SIDE) & MASK)]
@@ -226,7 +227,7 @@ def _closest(at: int, x: Signal) -> tuple[float, int, int]:
 @compiled
 def _predict(x: Signal) -> None:
     """Levinson's recursion: the predictor that leaves of the noise what is white."""
-    before = np.zeros(ORDER + 1)
+    before = np.empty(ORDER + 1)
     error = x[_LAGS] * (1.0 + STEADY) + SMALL
     for m in range(1, ORDER + 1):
         total = x[_LAGS + m]
@@ -236,7 +237,8 @@ def _predict(x: Signal) -> None:
         for j in range(1, m):
             x[_PREDICTOR + j] = before[j] + reflection * before[m - j]
         x[_PREDICTOR + m] = reflection
-        before[1 : m + 1] = x[_PREDICTOR + 1 : _PREDICTOR + m + 1]
+        for j in range(1, m + 1):
+            before[j] = x[_PREDICTOR + j]
         error *= 1.0 - reflection * reflection
 
 

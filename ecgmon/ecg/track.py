@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from ecgmon.ecg import filters, rpeaks
 from ecgmon.ecg.beats import REACH
 from ecgmon.ecg.compiled import compiled
@@ -50,16 +48,14 @@ def write(ring: Any, at: int, values: Any) -> None:
 
 
 @compiled
-def read(ring: Any, first: int, end: int) -> Any:
-    """Copy of the samples ``first`` to ``end``."""
-    values = np.empty(end - first, ring.dtype)
+def read(ring: Any, first: int, values: Any) -> None:
+    """Samples ``first`` and on to ``values`` [n]."""
     place = first % len(ring)
     straight = min(len(values), len(ring) - place)
     for i in range(straight):
         values[i] = ring[place + i]
     for i in range(straight, len(values)):
         values[i] = ring[i - straight]
-    return values
 
 
 @compiled

@@ -17,7 +17,7 @@ from ecgmon.model.autoencoders import Autoencoder
 from ecgmon.model.kernels import lay
 from ecgmon.model.layers import LEFT, PADDED, Patches, Reader, Transpose, Writer
 from ecgmon.model.recurrent import Reading, Writing
-from ecgmon.model.sliding import NONE, Layer, Margin, Order, Sliding, down, linear, up
+from ecgmon.model.sliding import NONE, Layer, Margin, Order, Sliding, chained, down, linear, up
 
 TOGETHER: Final = 16
 """Beats that go through the layers at a time: what lies between two layers stays in the cache, and is small
@@ -80,7 +80,7 @@ def _each(module: nn.Module) -> list[nn.Module]:
 
 def _layers(modules: Sequence[nn.Module], shape: Shape) -> list[Layer]:
     """The layers that compute what ``modules`` do with features of ``shape``."""
-    layers: list[Layer] = []
+    layers: list[Layer | Sliding] = []
     order: Order | None = None
     for module, behind in pairwise((*modules, nn.Identity())):
         layer = _layer(module, shape[0], order, gelu=isinstance(behind, nn.GELU))
@@ -90,10 +90,10 @@ def _layers(modules: Sequence[nn.Module], shape: Shape) -> list[Layer]:
         shape = _shape(module, shape)
         if isinstance(module, nn.Unflatten):
             layers[-1] = _ordered(layers[-1], _turned(*shape[::-1]))
-    return layers
+    return chained(layers)
 
 
-def _layer(module: nn.Module, steps: int, order: Order | None, *, gelu: bool) -> Layer | None:
+def _layer(module: nn.Module, steps: int, order: Order | None, *, gelu: bool) -> Layer | Sliding | None:
     """None where nothing is to be done."""
     match module:
         case nn.Conv1d():
@@ -145,7 +145,7 @@ def _order(module: nn.Module, shape: Shape) -> Order | None:
     return None
 
 
-def _ordered(layer: Layer, order: Order) -> Layer:
+def _ordered(layer: Layer | Sliding, order: Order) -> Sliding:
     if not isinstance(layer, Sliding):
         raise TypeError(f"no forward pass from {type(layer).__name__} to channels")
     return layer.ordered(order)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg.types import Beat, Layout, Samples
-from ecgmon.model.baseline import Baseline
+from ecgmon.ecg.types import WINDOW, Beat, Layout, Samples
+from ecgmon.model.baseline import SIZE, Baseline
 from ecgmon.model.dataset import RecordBeats
 from ecgmon.model.oddness import Population, ScoreSettings
 from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, Floats, K
 from ecgmon.model.restorer import Restorer
-from ecgmon.model.runs import SCALE, SHIFT, Integers, advance_run, believe, prepare_run
+from ecgmon.model.runs import SCALE, SHIFT, Integers, advance_runs, believe, prepare_runs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,41 +101,46 @@ class Judge:
 
     def rounds(self, items: Sequence[tuple[Beat, Baseline]]) -> Iterator[tuple[list[int], Round]]:
         """The same by batches of the autoencoder: indices into ``items``, and what was found of those."""
-        queues: dict[int, list[int]] = {}
+        queues: dict[Baseline, list[int]] = {}
         for i, (_, baseline) in enumerate(items):
-            queues.setdefault(id(baseline), []).append(i)
-        waiting = list(queues.values())
-        while waiting:
+            queues.setdefault(baseline, []).append(i)
+        while queues:
             taken: list[int] = []
-            for queue in waiting:
-                n = min(items[queue[0]][1].room(), len(queue))
+            runs: list[tuple[Baseline, int]] = []
+            left: dict[Baseline, list[int]] = {}
+            for baseline, queue in queues.items():
+                n = 1 if len(queue) == 1 else min(baseline.room(), len(queue))
                 taken += queue[:n]
-                del queue[:n]
-            waiting = [queue for queue in waiting if queue]
-            yield taken, self._round([items[i] for i in taken])
+                runs.append((baseline, n))
+                if n < len(queue):
+                    left[baseline] = queue[n:]
+            yield taken, self._round([items[i][0] for i in taken], runs)
+            queues = left
 
-    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Round:
-        """Beats that their baselines have room for, those of a stream side by side."""
-        n = len(items)
-        windows = np.array([beat.window for beat, _ in items], np.float32)
-        known = np.array([(beat.scale, beat.rr, beat.rr_local, beat.irregularity) for beat, _ in items])
+    def _round(self, beats: Sequence[Beat], runs: Sequence[tuple[Baseline, int]]) -> Round:
+        """Beats side by side as ``runs`` say: so many of each stream, as its baseline has room for."""
+        n = len(beats)
+        windows = np.concatenate([beat.window for beat in beats], dtype=np.float32).reshape(n, WINDOW)
+        known = np.array([(beat.scale, beat.rr, beat.rr_local, beat.irregularity) for beat in beats])
         if self.layout != "centred":
             known[:, SCALE] = 0.0
+        firsts = np.array([0, *accumulate(beats for _, beats in runs)])
+        places = np.array([0, *accumulate(len(baseline.raw) // 8 for baseline, _ in runs)])[:-1]
+        packed = np.frombuffer(bytearray().join([baseline.raw for baseline, _ in runs]))
         x, reference = np.empty_like(windows), np.empty_like(windows)
         laid, middle, warm = np.empty((n, 2), np.int64), np.empty(n), np.empty(n, np.bool_)
-        runs = _runs([baseline for _, baseline in items])
-        for baseline, run in runs:
-            warm[run] = prepare_run(
-                baseline.state, windows[run], known[run], MAX_SHIFT[self.layout], self._qrs,
-                x[run], reference[run], laid[run], middle[run],
-            )  # fmt: skip
+        prepare_runs(
+            packed, places, firsts, windows, known, MAX_SHIFT[self.layout], self._qrs,
+            x, reference, laid, middle, warm,
+        )  # fmt: skip
         restored = self._restore(x, reference, warm)
         raw, z, scores = np.empty((n, K)), np.empty((n, K)), np.empty((n, 2))
-        for baseline, run in runs:
-            advance_run(
-                baseline.state, self.population.parts, self.population.level, self._rule, self._qrs,
-                self.regions, known[run], laid[run], x[run], restored[run], raw[run], z[run], scores[run],
-            )  # fmt: skip
+        after, ends = np.empty(len(runs) * SIZE), np.empty(len(runs), np.int64)
+        advance_runs(
+            packed, places, firsts, self.population.parts, self.population.level, self._rule, self._qrs,
+            self.regions, known, laid, x, restored, raw, z, scores, after, ends,
+        )  # fmt: skip
+        _hand_back(runs, after, ends)
         return Round(x, reference, restored, warm, raw, z, scores, laid, middle)
 
     def _restore(self, x: Samples, reference: Samples, warm: NDArray[np.bool_]) -> Samples:
@@ -149,14 +154,12 @@ class Judge:
         return drawn
 
 
-def _runs(baselines: Sequence[Baseline]) -> list[tuple[Baseline, slice]]:
-    """Each baseline once, and which beats are its own."""
-    runs, first = [], 0
-    for _, run in groupby(baselines, key=id):
-        members = list(run)
-        runs.append((members[0], slice(first, first + len(members))))
-        first += len(members)
-    return runs
+def _hand_back(runs: Sequence[tuple[Baseline, int]], after: Floats, ends: Integers) -> None:
+    """To each baseline what it has become."""
+    whole, first = after[: ends[-1]].tobytes(), 0
+    for (baseline, _), end in zip(runs, (8 * ends).tolist(), strict=True):
+        baseline.raw = whole[first:end]
+        first = end
 
 
 def judge_record(judge: Judge, record: RecordBeats) -> list[Judged | None]:

@@ -12,7 +12,7 @@ from ecgmon.ecg.types import Samples
 from ecgmon.model.kernels import recur
 from ecgmon.model.lanes import LANES
 from ecgmon.model.layers import Reader, Writer
-from ecgmon.model.sliding import NONE, Margin, Order, Sliding, array, panels
+from ecgmon.model.sliding import NONE, Chain, Margin, Order, Sliding, array, panels
 
 GATES: Final = 4
 ENDS: Final = ("", "_reverse")
@@ -33,7 +33,7 @@ class Reading:
         for end in ENDS[: reader.directions]:
             weight, bias = _input(reader.lstm, f"l0{end}")
             weight = weight if order is None else weight[order]
-            self._sums.append(Sliding(weight, bias, steps, reader.lstm.input_size, gelu=False))
+            self._sums.append(_alone(weight, bias, steps, reader.lstm.input_size))
 
     def __call__(self, x: Samples, margin: Margin = NONE) -> Samples:
         if margin != NONE:
@@ -52,7 +52,7 @@ class Writing:
         places = array(writer.places)
         weight, bias = _input(writer.lstm, "l0")
         told = len(weight) - places.shape[1]
-        self._told = Sliding(weight[:told], bias, 1, told, gelu=False)
+        self._told = _alone(weight[:told], bias, 1, told)
         self._places = places @ weight[told:]
         self._layers = _Layers(writer.lstm, len(places))
 
@@ -74,7 +74,7 @@ class _Layers:
         layers = range(lstm.num_layers)
         self._states = [[_state(lstm, f"l{layer}{end}") for end in ends] for layer in layers]
         self._sums = [
-            [Sliding(*_input(lstm, f"l{layer}{end}"), steps, self._width, gelu=False) for end in ends]
+            [_alone(*_input(lstm, f"l{layer}{end}"), steps, self._width) for end in ends]
             for layer in layers[1:]
         ]
 
@@ -93,6 +93,10 @@ class _Layers:
             rows = sums.reshape(n, self._steps, -1)
             recur(rows, weight, bool(backwards), states, backwards * self.hidden, self.hidden)
         return states
+
+
+def _alone(weight: Samples, bias: Samples, count: int, step: int) -> Chain:
+    return Chain([Sliding(weight, bias, count, step, gelu=False)])
 
 
 def _input(lstm: nn.LSTM, name: str) -> tuple[Samples, Samples]:

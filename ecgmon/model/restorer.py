@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
-from typing import Final
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -14,75 +13,43 @@ from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.model.autoencoders import Autoencoder
 from ecgmon.model.devices import Device, pick
 from ecgmon.model.forward import Forward
-
-SIZES: Final = (1, 2, 4, 8, 15, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-"""Batches that torch is given; others are filled up with zeros: for every new size it chooses or compiles
-kernels anew and keeps them, and each time some milliseconds go by."""
-
-LARGEST_BATCH: Final = SIZES[-1]
+from ecgmon.model.graphs import GraphForward
+from ecgmon.model.slots import Precision, Ring, TorchForward
 
 
 class Restorer:
     """The autoencoder on its device: [n, 187] beats and [n, 187] references to [n, 187] restored beats.
 
-    On a CPU with :class:`ecgmon.model.forward.Forward`, on a GPU with torch. The weights are those of now:
-    ``model`` may be trained on, the restorer does not notice.
+    On a CPU with :class:`ecgmon.model.forward.Forward`, on a GPU with
+    :class:`ecgmon.model.graphs.GraphForward`. The weights are those of now: ``model`` may be trained on, the
+    restorer does not notice. ``precision`` is that of its products.
     """
 
-    def __init__(self, model: Autoencoder, device: Device = "auto") -> None:
+    def __init__(self, model: Autoencoder, device: Device = "auto", precision: Precision = "float32") -> None:
         self.device = pick(device)
         self.sees_reference = model.context is not None
         self._run: Callable[[Samples, Samples], Samples]
-        if self.device.type == "cpu":
-            # What torch still does here is so small that more threads mostly wait for each other, for seconds
-            # where other programs want the cores.
-            torch.set_num_threads(1)
+        if self.device.type == "cuda":
+            self._run = GraphForward(model, self.device, precision)
+            return
+        # What torch still does here is so small that more threads mostly wait for each other, for seconds
+        # where other programs want the cores.
+        torch.set_num_threads(1)
+        if precision == "float32":
             self._run = Forward(model)
         else:
-            self._run = TorchForward(model, self.device)
+            self._run = TorchForward(deepcopy(model), self.device, precision)
 
     def __call__(self, x: Samples, reference: Samples) -> Samples:
         return self._run(x, reference)
 
     def warm_up(self, largest: int) -> None:
         """Meet every size for up to ``largest`` beats now: later it would take its time while beats wait."""
-        sizes = SIZES[:1] if self.device.type == "cpu" else sizes_to(largest)
-        for size in sizes:
-            zeros = np.zeros((size, WINDOW), np.float32)
+        if isinstance(self._run, Ring):
+            self._run.warm_up(largest)
+        else:
+            zeros = np.zeros((1, WINDOW), np.float32)
             self(zeros, zeros)
-
-
-class TorchForward:
-    """The same by torch's own modules, on any device: what a GPU needs, and what a CPU's is held to."""
-
-    def __init__(self, model: Autoencoder, device: torch.device) -> None:
-        self._device = device
-        self._model = model.to(device).eval()
-
-    def __call__(self, x: Samples, reference: Samples) -> Samples:
-        restored = np.empty_like(x)
-        with torch.inference_mode():
-            for first in range(0, len(x), LARGEST_BATCH):
-                part = slice(first, first + LARGEST_BATCH)
-                n = len(x[part])
-                y, _ = self._model(self._filled(x[part]), self._filled(reference[part]))
-                restored[part] = y[:n].cpu().numpy()
-        return restored
-
-    def _filled(self, rows: Samples) -> torch.Tensor:
-        """[n, 187] on the device, with zeros behind up to the next of :data:`SIZES`."""
-        n = len(rows)
-        size = SIZES[bisect_left(SIZES, n)]
-        if size == n:
-            return torch.from_numpy(rows).to(self._device)
-        filled = np.zeros((size, rows.shape[1]), np.float32)
-        filled[:n] = rows
-        return torch.from_numpy(filled).to(self._device)
-
-
-def sizes_to(largest: int) -> tuple[int, ...]:
-    """Those of :data:`SIZES` that batches of up to ``largest`` beats are filled up to."""
-    return SIZES[: bisect_left(SIZES, min(largest, LARGEST_BATCH)) + 1]
 
 
 def window_errors(restorer: Restorer, windows: Samples) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ecgmon.model.oddness import Population
 from ecgmon.model.parts import PARTS, Floats
 from ecgmon.model.restorer import Restorer, window_errors
 from ecgmon.model.runs import in_millivolt
+from ecgmon.model.slots import Precision
 
 
 class Scorer:
@@ -25,16 +26,21 @@ class Scorer:
 
     ``false_alerts_per_hour`` chooses the threshold of alerts from the bundle's calibration; ``None`` takes
     the one it was calibrated for. A beat that counts towards an alert is odd, so that the threshold of beats
-    is never stricter. Raises :class:`BundleError` when the bundle has no calibration.
+    is never stricter. ``precision`` is that of the autoencoder's products. Raises :class:`BundleError` when
+    the bundle has no calibration.
     """
 
     def __init__(
-        self, bundle: Bundle, device: Device = "auto", false_alerts_per_hour: float | None = None
+        self,
+        bundle: Bundle,
+        device: Device = "auto",
+        false_alerts_per_hour: float | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.bundle = bundle
         self.layout: Layout = bundle.layout
         self.model_ref: ModelRef = bundle.ref
-        self._restorer = Restorer(bundle.autoencoder(), device)
+        self._restorer = Restorer(bundle.autoencoder(), device, precision)
         self._calibration = _calibration(bundle, "calibration")
         self._windows = _calibration(bundle, "window_calibration")
         self._judge: Judge | None = None
@@ -87,7 +93,7 @@ class Scorer:
         scores = window_errors(self._restorer, windows)
         return scores, self._windows.p_value(scores)
 
-    def _told(self, found: Round, p_values: Floats, scale: Sequence[float]) -> Iterator[Score]:
+    def _told(self, found: Round, p_values: Floats, scale: Sequence[float]) -> list[Score]:
         """What was found of beats with ``scale`` mV to the unit. Each gets arrays of its own: of the few that
         are kept for an alert, the rest of the batch must not be kept too."""
         restored, usual = found.restored, found.reference
@@ -98,18 +104,21 @@ class Scorer:
         known = found.warm & (self.layout == "centred")
         odd, alarming = p_values <= self.beat_threshold, p_values <= self.threshold
         columns = (found.scores[:, 0], p_values, odd, alarming, found.z, known)
-        for i, (score, p, is_odd, alarms, z, has_usual) in enumerate(
-            zip(*(c.tolist() for c in columns), strict=True)
-        ):
-            yield Score(
+        pre_qrs, qrs, st_t, rhythm = PARTS
+        return [
+            Score(
                 score=score,
                 p_value=p,
                 odd=is_odd,
                 alarming=alarms,
-                parts=dict(zip(PARTS, z, strict=True)),
-                reconstruction=restored[i].copy(),
-                reference=usual[i].copy() if has_usual else None,
+                parts={pre_qrs: z[0], qrs: z[1], st_t: z[2], rhythm: z[3]},
+                reconstruction=drawn.copy(),
+                reference=expected.copy() if has_usual else None,
             )
+            for score, p, is_odd, alarms, z, has_usual, drawn, expected in zip(
+                *(c.tolist() for c in columns), restored, usual, strict=True
+            )
+        ]
 
 
 def _calibration(bundle: Bundle, name: str) -> Calibration | None:

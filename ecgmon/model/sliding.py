@@ -6,6 +6,8 @@ and so is that of a transposed convolution, which has its two phases as columns 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgmon.ecg.types import Samples
-from ecgmon.model.kernels import slide
+from ecgmon.model.kernels import chain
 from ecgmon.model.lanes import LANES, PANEL
 
 Margin = tuple[int, int]
@@ -42,27 +44,58 @@ class Sliding:
         self, weight: Samples, bias: Samples, count: int, step: int, *, gelu: bool, margin: Margin = NONE
     ) -> None:
         self.weight, self.bias, self.margin = weight, bias, margin
-        self._count, self._step, self._gelu = count, step, gelu
-        self._reach = (count - 1) * step + len(weight)
-        self._panels = panels(weight)
-        self._filled = np.zeros(-(-weight.shape[1] // PANEL) * PANEL, np.float32)
-        self._filled[: weight.shape[1]] = bias
+        self.count, self.step, self.gelu = count, step, gelu
 
-    def __call__(self, x: Samples, margin: Margin = NONE) -> Samples:
-        before, after = margin
-        k, columns = self.weight.shape
-        if x.shape[1] < self._reach:  # compiled code would read on
-            raise ValueError(f"{x.shape[1]} features for windows that reach to {self._reach}")
-        y = np.empty((len(x), before + self._count * columns + after), np.float32)
-        slide(x, self._step, self._count, k, self._panels, self._filled, columns, self._gelu, y, before)
-        return y
+    @property
+    def reach(self) -> int:
+        """Numbers of input that the windows lie in."""
+        return (self.count - 1) * self.step + len(self.weight)
 
     def ordered(self, columns: Order) -> Sliding:
         """The same with its columns in another order."""
         return Sliding(
-            self.weight[:, columns], self.bias[columns], self._count, self._step,
-            gelu=self._gelu, margin=self.margin,
+            self.weight[:, columns], self.bias[columns], self.count, self.step,
+            gelu=self.gelu, margin=self.margin,
         )  # fmt: skip
+
+
+class Chain:
+    """Layers that slide, one behind the other in one compiled call."""
+
+    def __init__(self, layers: Sequence[Sliding]) -> None:
+        self.margin = layers[0].margin
+        self._reach = layers[0].reach
+        weights, biases = (
+            [panels(layer.weight) for layer in layers],
+            [_filled(layer.bias) for layer in layers],
+        )
+        self._weights, self._biases = np.concatenate(weights), np.concatenate(biases)
+        self._plan = np.array([
+            (layer.step, layer.count, *layer.weight.shape, layer.gelu, w_at, bias_at, *layer.margin)
+            for layer, w_at, bias_at in zip(layers, _starts(weights), _starts(biases), strict=True)
+        ], np.int64)  # fmt: skip
+
+    def __call__(self, x: Samples, margin: Margin = NONE) -> Samples:
+        if x.shape[1] < self._reach:  # compiled code would read on
+            raise ValueError(f"{x.shape[1]} features for windows that reach to {self._reach}")
+        return chain(x, self._plan, self._weights, self._biases, *margin)
+
+
+def chained(layers: Sequence[Layer | Sliding]) -> list[Layer]:
+    """The same layers, neighbours that slide as one."""
+    joined: list[Layer] = []
+    sliding: list[Sliding] = []
+    for layer in layers:
+        if isinstance(layer, Sliding):
+            sliding.append(layer)
+            continue
+        joined += [*_chains(sliding), layer]
+        sliding = []
+    return [*joined, *_chains(sliding)]
+
+
+def _chains(layers: Sequence[Sliding]) -> list[Chain]:
+    return [Chain(layers)] if layers else []
 
 
 def linear(layer: nn.Linear, order: Order | None, steps: int, *, gelu: bool) -> Sliding:
@@ -131,6 +164,16 @@ def panels(weight: Samples) -> Samples:
         width = PANEL if part.shape[1] > LANES else LANES
         parts.append(np.pad(part, ((0, 0), (0, width - part.shape[1]))).ravel())
     return np.concatenate(parts).astype(np.float32)
+
+
+def _filled(bias: Samples) -> Samples:
+    """[columns] up to whole panels, with zeros."""
+    return np.pad(bias, (0, -len(bias) % PANEL))
+
+
+def _starts(parts: Sequence[Samples]) -> list[int]:
+    """Where each begins when they lie one behind the other."""
+    return [0, *accumulate(len(part) for part in parts[:-1])]
 
 
 def array(tensor: Tensor | None) -> Samples:

@@ -57,11 +57,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class WholeError(Judge):
     """The score is the root mean square error of the whole window, whosever it is: one threshold for all."""
 
-    def _round(self, items: Sequence[tuple[Beat, Baseline]]) -> Round:
-        found = super()._round(items)
+    def _round(self, beats: Sequence[Beat], runs: Sequence[tuple[Baseline, int]]) -> Round:
+        found = super()._round(beats, runs)
         if self.restorer is None:  # chooses what the autoencoder trains on, which is the same for all rows
             return found
-        x = np.stack([normalise(beat.window, beat.scale, self.layout) for beat, _ in items])
+        x = np.stack([normalise(beat.window, beat.scale, self.layout) for beat in beats])
         errors = window_errors(self.restorer, x)
         return replace(found, scores=np.column_stack((errors, found.scores[:, 1])))
 

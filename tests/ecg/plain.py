@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgmon.ecg import beats, blocking, filters, quality, resample, rpeaks, rr
+from ecgmon.ecg import beats, filters, quality, resample, rr
 from ecgmon.ecg.quality import BLOCK, BLOCKS
-from ecgmon.ecg.resample import Resampler
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Samples
+from tests.ecg import stages
 
 Row = tuple[Any, ...]
 Floats = NDArray[np.float64]
@@ -143,25 +143,17 @@ def cut(w: Floats, at: int, *, kachuee: bool, usual: float) -> Samples:
 
 def run(x: Samples, fs: float, *, kachuee: bool = False) -> tuple[list[Row], list[Row]]:
     """Beats and whole seconds of a recording, as rows of plain values."""
-    resampler, clipping = Resampler(fs), quality.Clipping(fs)
-    (y, marks), (y_rest, marks_rest) = resampler.feed(x, clipping.feed(x)), resampler.flush()
+    resampler = stages.Resampler(fs)
+    (y, marks), (y_rest, marks_rest) = resampler.feed(x, stages.on_rails(x, fs)), resampler.flush()
     y, marks = np.concatenate((y, y_rest)), np.concatenate((marks, marks_rest))
     w, e = without_baseline(y), envelope(y)
-    state = blocking.state()
-    blocked = blocking.block(marks, state)
-    blocked = np.r_[blocked, blocking.block_rest(len(y) - len(blocked), state)]
-    detector = rpeaks.state()
-    humps = [*rpeaks.detect(e, y, blocked, *detector).tolist(), *rpeaks.finish(*detector).tolist()]
-    judge = quality.state()
-    verdicts = quality.judge(w, y - w, e, marks, 0, *judge).tolist()
-    if len(y) % BLOCK:
-        verdicts.append(quality.judge_rest(len(y), *judge))
+    verdicts = stages.verdicts(w, y - w, e, marks)
     seconds = [second(k, y, w, verdicts[k * BLOCKS : (k + 1) * BLOCKS]) for k in range(len(y) // FS)]
 
     rhythm, sign, last = Rhythm(), 0.0, 0
     sizes: list[float] = []
     found: list[Row] = []
-    for hump, decided in humps:
+    for hump, decided in stages.humps(e, y, stages.blocked(marks)):
         usual = rhythm.usual
         _, after = beats.span(kachuee, usual)
         complete = -(-(hump + beats.REACH + max(after, beats.QRS) + 1) // BLOCK) * BLOCK

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import numba
 import pytest
 
+from ecgmon.ecg import compiled as module
 from ecgmon.ecg.compiled import cache_folder, compiled, stamp
 
 
@@ -45,3 +48,33 @@ def test_numba_itself_is_left_as_it_was() -> None:
     compiled(space["half"])
     after = settings.CACHE_DIR
     assert after == before
+
+
+def test_what_older_sources_left_is_removed_but_for_the_newest(tmp_path: Path) -> None:
+    age = time.time() - 2 * module.DAY
+    old = [tmp_path / f"compiled-{number:012x}" for number in range(6)]
+    others = [tmp_path / "compiled-notours", tmp_path / "frontend.cpython-311.pyc"]
+    for number, folder in enumerate([*old, *others]):
+        (folder / "ecg").mkdir(parents=True)
+        os.utime(folder, (age + number, age + number))
+    new = tmp_path / "compiled-abcabcabcabc"
+    new.mkdir()
+    module._clear(str(tmp_path))
+    assert sorted(tmp_path.iterdir()) == sorted([*old[-module.KEPT + 1 :], new, *others])
+
+
+def test_what_was_compiled_the_same_day_stays(tmp_path: Path) -> None:
+    """A program of other sources may be running."""
+    for number in range(9):
+        (tmp_path / f"compiled-{number:012x}").mkdir()
+    module._clear(str(tmp_path))
+    module._clear(str(tmp_path / "nothing here"))
+    assert len(list(tmp_path.iterdir())) == 9
+
+
+def test_numbers_in_the_text_of_a_caller_make_no_further_versions() -> None:
+    space: dict[str, Any] = {"compiled": compiled}
+    exec("@compiled\ndef double(x):\n    return 2 * x", space)  # noqa: S102 - as above
+    exec("@compiled\ndef all():\n    return double(3) + double(4)", space)  # noqa: S102 - as above
+    assert space["all"]() == 14
+    assert len(space["double"].signatures) == 1

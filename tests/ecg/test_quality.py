@@ -170,7 +170,7 @@ def test_recorded_noise_is_no_new_level(data: Path, run: Run, kind: str, snr: fl
     closed = [q.second for q in run(x, 360.0).quality if not q.good]
     frontend, forgetful = Frontend(360.0), []
     for start in range(0, len(x), 360):
-        frontend._memory.level[:] = 0.0
+        frontend._memory["judge"]["level"] = 0.0
         forgetful += frontend.feed(x[start : start + 360]).quality
     forgetful += frontend.flush().quality
     assert closed == [q.second for q in forgetful if not q.good]

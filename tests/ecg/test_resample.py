@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgmon.ecg.resample import CLIPPED, MISSING, Resampler
+from ecgmon.ecg.resample import CLIPPED, MISSING
+from tests.ecg.stages import Resampler
 
 RATES = (100.0, 125.0, 128.0, 250.0, 257.0, 359.98, 360.0, 500.0, 1000.0)
 

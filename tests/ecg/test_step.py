@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgmon.ecg import memory
+from ecgmon.ecg import memory, room
 from ecgmon.ecg.frontend import Frontend, Output
-from ecgmon.ecg.memory import Memory
 from ecgmon.ecg.quality import CLIPPED, FLAT, MISSING, NOISY
 from ecgmon.ecg.types import Beat, Quality, Samples
+from ecgmon.errors import DataError
 from ecgmon.monitor.statefile import VERSION
 from tests.ecg import plain
 
@@ -85,8 +85,24 @@ def test_nothing_of_long_ago_is_told_of_a_block_that_a_gap_ends_in(heart: Heart)
 
 
 def test_a_state_of_another_form_has_another_version() -> None:
-    form = [(name, int(getattr(memory._FRESH, name).size)) for name in Memory._fields]
-    hashed = hashlib.sha256(repr(form).encode()).hexdigest()[:12]
-    assert (VERSION, hashed) == (2, "479a3e414ad5"), (
+    hashed = hashlib.sha256(repr(memory.FORM.descr).encode()).hexdigest()[:12]
+    assert (VERSION, hashed) == (3, "a53e10da18d9"), (
         "raise statefile.VERSION: saved streams are read by place"
     )
+
+
+def test_more_given_beats_in_a_second_than_the_room_has_rows_are_all_given(heart: Heart) -> None:
+    x, _ = heart(125.0, 30.0)
+    given = np.sort(np.r_[np.arange(2.0, 28.0), np.linspace(10.0, 11.0, 3 * room.BEATS)])
+    frontend = Frontend(125.0, r_peaks=given)
+    beats = [*frontend.feed(x).beats, *frontend.flush().beats]
+    assert [b.index for b in beats] == list(range(len(given)))
+    halves = Frontend(125.0, r_peaks=given)
+    again = [*halves.feed(x[:1300]).beats, *halves.feed(x[1300:]).beats, *halves.flush().beats]
+    assert [beat_row(b) for b in again] == [beat_row(b) for b in beats]
+
+
+@pytest.mark.parametrize("raw", [b"", b"x" * 100, None, "text"])
+def test_a_saved_state_of_another_form_is_refused(raw: object) -> None:
+    with pytest.raises(DataError, match="another form"):
+        Frontend(125.0).restore({"memory": raw, "index": 0, "gap_rest": 0.0})

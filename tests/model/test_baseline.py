@@ -7,10 +7,21 @@ import pytest
 
 from ecgmon.ecg.types import R_INDEX, WINDOW, Samples
 from ecgmon.errors import DataError
-from ecgmon.model.baseline import A_REFERENCES, A_SPREAD, BOOT, LATELY, OFTEN, V_LEVEL, Baseline, room
+from ecgmon.model.baseline import (
+    A_REFERENCES,
+    A_SNAPSHOTS,
+    A_SPREAD,
+    BOOT,
+    LATELY,
+    OFTEN,
+    V_LEVEL,
+    V_SEEN,
+    Baseline,
+    room,
+)
 from ecgmon.model.learning import IDLE, LEVEL_RANGE, SECOND
 from ecgmon.model.oddness import GUESS, LEAST_LEVEL, MOST_LEVEL, ScoreSettings, advance, prepare
-from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, K, measure
+from ecgmon.model.parts import MAX_SHIFT, QRS, REGIONS, Floats, K, measure
 
 SHAPES = REGIONS["centred"]
 COMPLEX = (int(SHAPES[QRS, 0]), int(SHAPES[QRS, 1]))
@@ -33,15 +44,39 @@ def judge(
     fibrillating: float = 0.0,
 ) -> float:
     """Score a window as the template alone would, plus ``error`` mV of made-up reconstruction error."""
+    state = baseline.state
+    score = judge_unpacked(state, window, early, error, settings, rr, fibrillating)
+    baseline.state = state
+    return score
+
+
+def judge_unpacked(
+    state: Floats,
+    window: Samples,
+    early: float = 0.0,
+    error: float = 0.0,
+    settings: ScoreSettings | None = None,
+    rr: float | None = None,
+    fibrillating: float = 0.0,
+) -> float:
+    """The same with a baseline's state as it is."""
     x = np.empty(WINDOW, np.float32)
-    _, which, _ = prepare(baseline.state, window, 1.0, MAX_SHIFT["centred"], COMPLEX, x)
-    restored = baseline.reference(which) if baseline.warm else beat()
+    _, which, _ = prepare(state, window, 1.0, MAX_SHIFT["centred"], COMPLEX, x)
+    start = A_SNAPSHOTS + which * WINDOW
+    restored = state[start : start + WINDOW].astype(np.float32) if state[V_SEEN] >= BOOT else beat()
     raw, z = np.empty(K), np.empty(K)
     measure(x, restored + np.float32(error), SHAPES, early, raw)
     rule = (settings or ScoreSettings()).rule()
     interval = 0.8 * np.exp(-early) if rr is None else rr
     known = (GUESS.parts, GUESS.level, rule, COMPLEX)
-    return advance(baseline.state, *known, x, interval, fibrillating, raw, which, z)[0]
+    return advance(state, *known, x, interval, fibrillating, raw, which, z)[0]
+
+
+def change(baseline: Baseline, at: int, value: float) -> None:
+    """One number of its state."""
+    state = baseline.state
+    state[at] = value
+    baseline.state = state
 
 
 def warmed(beats: int = 64) -> Baseline:
@@ -199,7 +234,8 @@ def test_an_early_beat_is_not_learned_however_usual_its_shape() -> None:
 
 def test_the_level_moves_the_score_within_its_limits() -> None:
     quiet, restless = warmed(), warmed()
-    quiet.state[V_LEVEL], restless.state[V_LEVEL] = 0.01, 5.0
+    change(quiet, V_LEVEL, 0.01)
+    change(restless, V_LEVEL, 5.0)
     plain = judge(warmed(), beat(width=6.0), settings=ScoreSettings(own_level=False))
     assert plain < judge(quiet, beat(width=6.0)) <= MOST_LEVEL * plain
     assert LEAST_LEVEL * plain <= judge(restless, beat(width=6.0)) < plain
@@ -260,7 +296,11 @@ def test_storage_keeps_every_bit() -> None:
     assert np.array_equal(Baseline.from_bytes(baseline.to_bytes()).state, baseline.state)
 
 
-@pytest.mark.parametrize("raw", [b"", b"x" * 100, bytes(len(Baseline().to_bytes()))])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"x" * 100, bytes(len(Baseline().to_bytes())), Baseline().raw[:-8], Baseline().raw + bytes(8),
+     Baseline().raw[:-1], Baseline().raw[: 8 * BOOT]],
+)  # fmt: skip
 def test_damaged_storage_is_refused(raw: bytes) -> None:
     with pytest.raises(DataError, match="learn anew"):
         Baseline.from_bytes(raw)
@@ -268,9 +308,31 @@ def test_damaged_storage_is_refused(raw: bytes) -> None:
 
 def test_not_a_number_in_storage_is_refused() -> None:
     baseline = warmed()
-    baseline.state[50] = np.nan
+    change(baseline, 50, np.nan)
     with pytest.raises(DataError, match="damaged"):
         Baseline.from_bytes(baseline.to_bytes())
+
+
+def test_what_is_packed_is_all_that_matters() -> None:
+    """A heart of one shape, then of two, then of another until the baseline starts anew, and again: with its
+    state packed behind each beat, and never."""
+    rng = np.random.default_rng(3)
+    usual, blocked = [beat()] * 9, [beat(width=9.0, size=1.3)] * 9
+    other = beat(width=14.0, size=-1.3) + (0.4 * np.sin(np.arange(WINDOW))).astype(np.float32)
+    life = [*usual * 10, *(usual + blocked) * 30, *([other] * 900), *(usual + blocked) * 30]
+    packed, never = Baseline(), Baseline().state
+    sizes, references = set(), set()
+    for shape in life:
+        window = shape + rng.normal(0, 0.03, WINDOW).astype(np.float32)
+        early = 0.5 if shape[R_INDEX] < 0 else rng.normal(0, 0.02)
+        score = judge(packed, window, early, fibrillating=0.5)
+        assert score == judge_unpacked(never, window, early, fibrillating=0.5)
+        sizes.add(len(packed.raw))
+        references.add((packed.references, packed.warm))
+    assert references == {(0, False), (1, True), (2, True)}
+    assert max(sizes) < 8_000
+    assert len(sizes) == 4  # starters; one reference; a candidate; two references
+    assert len(packed.raw) < len(never.tobytes()) / 2
 
 
 def test_snapshots_are_renewed_at_fixed_counts() -> None:

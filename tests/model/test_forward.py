@@ -18,8 +18,8 @@ from ecgmon.model.autoencoders import (
 )
 from ecgmon.model.bundle import load
 from ecgmon.model.forward import TOGETHER, Forward
-from ecgmon.model.restorer import TorchForward
-from ecgmon.model.sliding import linear
+from ecgmon.model.sliding import Chain, linear
+from ecgmon.model.slots import TorchForward
 
 SETTINGS: list[Architecture] = [
     ConvSettings(),
@@ -98,7 +98,7 @@ def test_gelu_holds_from_end_to_end() -> None:
     x = np.concatenate((np.linspace(-20, 20, 4001), [-1e30, 1e30, -np.inf, np.inf, np.nan]))
     x = x.astype(np.float32)[:, None]
     expected = nn.functional.gelu(torch.from_numpy(x).double()).numpy()
-    found = linear(one, None, 1, gelu=True)(x)
+    found = Chain([linear(one, None, 1, gelu=True)])(x)
     normal = np.abs(x) <= 20
     np.testing.assert_allclose(found[normal], expected[normal], rtol=1e-6, atol=1e-6)
     assert found[-4, 0] == np.float32(1e30)
@@ -131,4 +131,4 @@ def test_beats_and_references_must_be_whole_windows_and_as_many(shape: tuple[int
     with pytest.raises(ValueError, match="of shape"):
         forward(x, np.zeros(shape, np.float32))
     with pytest.raises(ValueError, match="reach to 7"):
-        linear(nn.Linear(7, 2), None, 1, gelu=False)(np.zeros((3, 6), np.float32))
+        Chain([linear(nn.Linear(7, 2), None, 1, gelu=False)])(np.zeros((3, 6), np.float32))

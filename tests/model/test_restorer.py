@@ -12,7 +12,8 @@ import torch
 from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.model.autoencoders import Architecture, Autoencoder, build
 from ecgmon.model.bundle import load
-from ecgmon.model.restorer import LARGEST_BATCH, SIZES, Restorer, TorchForward, sizes_to
+from ecgmon.model.restorer import Restorer
+from ecgmon.model.slots import LARGEST_BATCH, SIZES, TorchForward, sizes_to
 
 CPU = torch.device("cpu")
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
@@ -29,8 +30,9 @@ from ecgmon.model.judge import Judge, judge_records
 from ecgmon.model.oddness import BELIEVED, GUESS, SD, ScoreSettings, advance, prepare
 from ecgmon.model.parts import FIBRILLATING, QRS, REGIONS, K, earliness, measure, regularity
 from ecgmon.model.population import fit_scoring, reference_pairs
-from ecgmon.model.restorer import Restorer, TorchForward
+from ecgmon.model.restorer import Restorer
 from ecgmon.model.scoring import Scorer, population_of
+from ecgmon.model.slots import TorchForward
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +72,10 @@ def test_nor_when_a_second_reference_comes_or_the_baseline_starts_anew(record: R
     rng = np.random.default_rng(0)
     usual = [b for b, label in zip(record.beats, record.labels, strict=True) if b.good and label == "N"]
     wide = np.clip(np.arange(WINDOW) // 2 + R_INDEX // 2, 0, WINDOW - 1)
-    beats = [replace(beat, rr=0.8, rr_local=0.8) for beat in usual[:300]]
-    beats += [replace(beat, window=beat.window[wide], rr=0.8, rr_local=0.8) for beat in usual[:200]]
+    beats = [structs.replace(beat, rr=0.8, rr_local=0.8) for beat in usual[:300]]
+    beats += [structs.replace(beat, window=beat.window[wide], rr=0.8, rr_local=0.8) for beat in usual[:200]]
     noise = rng.normal(0, 1, (700, WINDOW)).astype(np.float32)
-    beats += [replace(usual[0], window=window, rr=0.8, rr_local=0.8) for window in noise]
+    beats += [structs.replace(usual[0], window=window, rr=0.8, rr_local=0.8) for window in noise]
     judge, baseline = Judge(None, GUESS, "centred"), Baseline()
     found = [dict(judge.judge([(beat, baseline)]))[0].score for beat in beats[:500]]
     assert baseline.references == 2
@@ -83,7 +85,7 @@ def test_nor_when_a_second_reference_comes_or_the_baseline_starts_anew(record: R
 
 
 def test_a_rhythm_without_any_change_has_statistics_all_the_same(record: RecordBeats) -> None:
-    even = replace(record, beats=[replace(beat, rr=0.8, rr_local=0.8) for beat in record.beats])
+    even = replace(record, beats=[structs.replace(beat, rr=0.8, rr_local=0.8) for beat in record.beats])
     assert fit_scoring(None, [even], "centred").parts[SD].min() > 0
 
 
@@ -100,7 +102,10 @@ def test_streams_side_by_side_do_not_touch_each_other(restorer: Restorer, record
 @pytest.mark.parametrize("gain", [0.2, 5.0])
 def test_amplifier_gain_does_not_change_scores(restorer: Restorer, record: RecordBeats, gain: float) -> None:
     beats = [beat for beat in record.beats if beat.good][:200]
-    louder = [replace(beat, window=beat.window * np.float32(gain), scale=beat.scale * gain) for beat in beats]
+    louder = [
+        structs.replace(beat, window=beat.window * np.float32(gain), scale=beat.scale * gain)
+        for beat in beats
+    ]
     np.testing.assert_allclose(scores(restorer, louder), scores(restorer, beats), rtol=1e-3, atol=1e-3)
 
 
@@ -238,7 +243,7 @@ def test_scores_are_those_of_the_plain_autoencoder(
     torch.manual_seed(0)
     model = build(settings)
     beats = [beat for beat in record.beats if beat.good][:700]
-    beats[300] = replace(beats[300], window=np.full_like(beats[300].window, np.nan))
+    beats[300] = structs.replace(beats[300], window=np.full_like(beats[300].window, np.nan))
     found = {}
     for restorer in (Restorer(model, "cpu"), Plain(model)):
         streams = (Baseline(), Baseline())
@@ -257,7 +262,8 @@ def test_a_round_scores_as_its_steps_do_one_by_one(restorer: Restorer, record: R
     alone, complex_ = Baseline(), (int(REGIONS["centred"][QRS, 0]), int(REGIONS["centred"][QRS, 1]))
     for i, beat in enumerate(beats):
         x, raw, z = np.empty(WINDOW, np.float32), np.empty(K), np.empty(K)
-        shift, which, _ = prepare(alone.state, beat.window, beat.scale, 3, complex_, x)
+        state = alone.state
+        shift, which, _ = prepare(state, beat.window, beat.scale, 3, complex_, x)
         reference = alone.reference(which) if alone.warm else np.zeros(WINDOW, np.float32)
         restored = restorer(x[None], reference[None])[0]
         if alone.warm:
@@ -265,8 +271,9 @@ def test_a_round_scores_as_its_steps_do_one_by_one(restorer: Restorer, record: R
         measure(x, restored, REGIONS["centred"], earliness(beat.rr, beat.rr_local, beat.irregularity), raw)
         excused = 1.0 - regularity(beat.irregularity, FIBRILLATING)
         score, plain = advance(
-            alone.state, GUESS.parts, GUESS.level, rule, complex_, x, beat.rr, excused, raw, which, z
+            state, GUESS.parts, GUESS.level, rule, complex_, x, beat.rr, excused, raw, which, z
         )
+        alone.state = state
         judged = found[i]
         assert (judged.score, judged.plain, judged.shift) == (score, plain, shift)
         for one, other in ((judged.x, x), (judged.restored, restored), (judged.reference, reference)):

@@ -120,7 +120,9 @@ class CountingScorer:
     def score(self, items: Sequence[tuple[Beat, Baseline]]) -> list[Score]:
         scores = []
         for beat, baseline in items:
-            baseline.state[1] += 1  # a baseline that learns
+            state = baseline.state
+            state[1] += 1  # a baseline that learns
+            baseline.state = state
             odd = beat.irregularity > 0.05 or beat.window.max() > 1.6 * beat.scale
             p = 0.001 if odd else 0.5
             scores.append(Score(-math.log(p), p, odd, odd, {"qrs": 1.0}, np.zeros_like(beat.window)))
