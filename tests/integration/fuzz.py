@@ -113,7 +113,7 @@ class Monitor:
     def take(self, number: int, message: Message) -> None:
         """Hand one message to the source, as the connection does."""
         acknowledge = partial(self._acknowledged, number)
-        self.source._on_message(Incoming(message.topic, message.payload, acknowledge))
+        self.source._on_messages([Incoming(message.topic, message.payload, acknowledge)])
         self.work()
 
     def work(self) -> None:
