@@ -8,9 +8,10 @@ registers globally leaks in.
 from __future__ import annotations
 
 import collections
+import itertools
 import platform
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,7 +25,8 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from ecgmon import __version__
-from ecgmon.ecg.types import Alert, Beat, Chunk, ModelRef, Quality, Score
+from ecgmon.ecg.types import Alert, AlertKind, AlertState, Beat, Chunk, ModelRef, Quality, Score
+from ecgmon.monitor.arrivals import Event
 from ecgmon.monitor.drift import ScoreDrift
 from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import DROP_REASONS
@@ -44,6 +46,10 @@ BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SCORES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 P_VALUES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Among normal beats p-values are spread evenly; :mod:`ecgmon.monitor.drift` makes one number of it."""
+
+BAD_SIGNAL: Final = ("flat", "clipped", "noisy", "missing")
+RESTARTS: Final = (*get_args(Event), "format-changed")
+RELOADS: Final = ("taken", "refused")
 
 
 class Metrics(Observer):
@@ -103,6 +109,8 @@ class Metrics(Observer):
             "ecgmon_observer_failures", "Failures inside observers such as these metrics.", registry=r
         )
         self.reloads = Counter("ecgmon_reloads", "Configurations read anew.", ["state"], registry=r)
+        self._begin_at_zero()
+        self.ready = Gauge("ecgmon_ready", "1 while /readyz says yes, else 0.", registry=r)
         self.build = Info("ecgmon_build", "This program.", registry=r)
         self.build.info({"version": __version__, "python": platform.python_version()})
         self.model = Info("ecgmon_model", "The bundle that makes the scores.", registry=r)
@@ -125,6 +133,17 @@ class Metrics(Observer):
     def add_totals(self, batch: Callable[[], int], source: Stats | None, sinks: Mapping[str, Stats]) -> None:
         """Show what batcher, source and sinks count themselves; see :class:`Totals`."""
         self.registry.register(Totals(lambda: dict(self.drops), batch, source, sinks))
+
+    def _begin_at_zero(self) -> None:
+        """Show every label from the start: a series that comes with its first event hides it from rates."""
+        for reason in BAD_SIGNAL:
+            self.bad_seconds.labels(reason)
+        for kind, state in itertools.product(get_args(AlertKind), get_args(AlertState)):
+            self.alerts.labels(kind, state)
+        for reason in RESTARTS:
+            self.restarts.labels(reason)
+        for state in RELOADS:
+            self.reloads.labels(state)
 
     def page(self) -> tuple[str, bytes]:
         """Content type and text for a scrape."""
@@ -177,7 +196,7 @@ class Metrics(Observer):
         self.signal.n += 1
         if quality.good:
             return
-        for reason in ("flat", "clipped", "noisy", "missing"):
+        for reason in BAD_SIGNAL:
             if getattr(quality, reason):
                 self.bad_seconds.labels(reason).inc()
 

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -134,6 +135,7 @@ class Service:
         if self.keeper is not None:
             keeper = self.keeper
             self.health.durable = lambda: keeper.durable
+        self.metrics.ready.set_function(lambda: float(self.health.ready().status == HTTPStatus.OK))
         self.metrics.observer_failures.set_function(lambda: self.pipeline.observer_failures)
         self.metrics.add_totals(
             lambda: self.pipeline.waiting,

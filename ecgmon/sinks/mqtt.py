@@ -32,8 +32,9 @@ from ecgmon.config import Settings
 from ecgmon.ecg.types import Alert
 from ecgmon.errors import PayloadError
 from ecgmon.sinks.base import State
+from ecgmon.sinks.home_assistant import Announcements, HomeAssistantSettings
 from ecgmon.sinks.outbox import Outbox
-from ecgmon.sinks.retained import RetainedStates
+from ecgmon.sinks.retained import MOST_STATES, RetainedStates
 from ecgmon.sinks.window import Answer, Window
 from ecgmon.transport.broker import BrokerSettings
 from ecgmon.transport.connection import Connection
@@ -61,6 +62,7 @@ class MqttSinkSettings(Settings, frozen=True, kw_only=True, tag_field="type", ta
         Annotated[str, Meta(min_length=1, description="where undelivered alerts survive a restart")] | None
     ) = None
     outbox_alerts: Annotated[int, Meta(ge=1, le=10_000_000, description="undelivered alerts kept")] = 10_000
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
 
 
 class MqttSink:
@@ -94,7 +96,8 @@ class MqttSink:
         self._answers: deque[tuple[int, Answer]] = deque()
         self._window = Window()  # the publisher's thread alone uses it
         self._generation = 0
-        self._states = RetainedStates()
+        self._states = RetainedStates(MOST_STATES + settings.home_assistant.max_streams)
+        self._announcements = Announcements(settings.home_assistant, self._topics, self.session)
         self._trouble: str | None = None
         self._refused = False
         self._failed = 0
@@ -163,7 +166,12 @@ class MqttSink:
             return
         # An empty retained message takes the old one away.
         payload = encode_map({**state, "session": self.session}) if state else b""
-        self._states.put(topic, payload, last=not state or state.get("state") == "ended")
+        last = not state or state.get("state") == "ended"
+        self._states.put(topic, payload, last=last)
+        announcement = self._announcements.of(stream, last=last)
+        if announcement is not None:
+            topic, content = announcement
+            self._states.put(topic, b"" if content is None else encode_map(content), last=last)
         self._wake()
 
     def close(self, deadline: float) -> int:

@@ -321,6 +321,8 @@ def test_a_broker_that_comes_later_is_waited_for_and_ready_says_so(tmp_path: Pat
         assert status == 503
         assert (parts["broker"]["ok"], parts["model"]["ok"], parts["pipeline"]["ok"]) == (False, True, True)
         assert served.get("/healthz")[0] == 200
+        assert "ecgmon_ready 0.0" in served.get("/metrics")[1]
         mosquitto.start()
         served.wait_ready()
+        assert served.metric("ecgmon_ready") == 1
         assert served.end() == 0

@@ -128,7 +128,7 @@ def drift_of(scorer: Scorer, mitdb: Path, hum: float) -> tuple[float, bytes]:
         x = x + hum * size * np.sin(2 * np.pi * 9 * np.arange(len(x)) / 360)
         result = run(MemorySource(chunks_of(x, 360.0, stream="s", seconds=60)), scorer)["s"]
         for beat, score in zip(result.beats, result.scores, strict=True):
-            metrics.beat(f"stream-{record}", beat, score, 0.0)
+            metrics.beat(f"bed-{record}", beat, score, 0.0)
     value = metrics.registry.get_sample_value("ecgmon_score_drift", {"statistic": "mean"})
     assert value is not None
     assert metrics.registry.get_sample_value("ecgmon_score_drift_streams") == len(RECORDS)
@@ -141,7 +141,7 @@ def test_real_records_drift_when_something_is_wrong_with_their_signal(mitdb: Pat
     assert abs(usual) < 0.75
     spoilt, _ = drift_of(scorer, mitdb, 0.1)
     assert spoilt > 1.25
-    assert b"stream-" not in page
+    assert b"bed-" not in page
 
 
 def test_promtool_finds_nothing_to_complain_about(even: NDArray[np.float64]) -> None:

@@ -105,3 +105,12 @@ def test_promtool_finds_nothing_to_complain_about(metrics: Metrics) -> None:
         [promtool, "check", "metrics"], input=metrics.page()[1], capture_output=True, check=False, timeout=60
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+def test_what_may_come_to_pass_is_shown_as_zero_from_the_start() -> None:
+    """Else a rate would not see the first time."""
+    metrics = Metrics()
+    assert value(metrics, "ecgmon_alerts_total", kind="asystole", state="raised") == 0
+    assert value(metrics, "ecgmon_signal_not_good_seconds_total", reason="flat") == 0
+    assert value(metrics, "ecgmon_stream_restarts_total", reason="clock-step") == 0
+    assert value(metrics, "ecgmon_reloads_total", state="refused") == 0
