@@ -212,13 +212,15 @@ class Session:
 
     def _before_writing(self) -> None:
         """Queue the acknowledgements that are ready, and the goodbye behind them."""
+        leaving = self._leaving  # before we look: all that was done by then has to go out
         ready = self._acks.take()
-        if ready:
-            self._client.acknowledge([slot.number for slot in ready if slot.qos == 1])
+        numbers = [slot.number for slot in ready if slot.qos == 1]
+        if numbers:
+            self._client.acknowledge(numbers)
         for slot in ready:
             if slot.qos == 2:
                 self._client.ack(slot.number, slot.qos)
-        if self._leaving:
+        if leaving:
             self._client.disconnect()
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
