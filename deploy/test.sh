@@ -1,6 +1,7 @@
 #!/bin/sh
 # All tests. Arguments go to pytest: deploy/test.sh tests/ecg -k chunking
-# Tests against a real broker, Prometheus and Alertmanager need Debian's packages; they are installed where that is allowed.
+# Tests against a real broker, Prometheus and Alertmanager need Debian's packages, some curl and strace; they are
+# installed where that is allowed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,6 +9,8 @@ missing=
 command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v mosquitto_sub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
 command -v amtool >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
 if [ -n "$missing" ]; then
     if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then

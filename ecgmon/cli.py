@@ -8,12 +8,14 @@ import importlib
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Final
 
 from ecgmon.errors import EcgmonError
 
 COMMANDS: Final = {
+    "init": "write a configuration to begin with, every key explained",
     "serve": "watch streams and raise alerts, until told to stop",
     "check": "read a configuration, say what is wrong with it, start nothing",
     "train": "learn from normal beats, calibrate, write a model bundle",
@@ -26,6 +28,7 @@ COMMANDS: Final = {
     "windows": "write recordings' beats as a CSV of windows with labels",
     "info": "say what is in a model bundle",
     "download": "fetch a database from PhysioNet",
+    "completion": "write what a shell needs to complete the command line",
 }
 
 log = logging.getLogger("ecgmon")
@@ -41,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
     command, debug = _wanted(argv), "--debug" in argv
     name = f"ecgmon {command}" if command else "ecgmon"
     try:
-        args = _parser(command).parse_args(argv)
+        args = build_parser([] if command is None else [command]).parse_args(argv)
         logging.basicConfig(
             stream=sys.stderr,
             level=logging.DEBUG if debug else logging.INFO,
@@ -83,7 +86,11 @@ def _module_of(command: str) -> Any:
         gc.enable()
 
 
-def _parser(wanted: str | None) -> argparse.ArgumentParser:
+def build_parser(wanted: Collection[str]) -> argparse.ArgumentParser:
+    """The parser, with the arguments of the ``wanted`` commands alone: it imports their modules."""
+    from ecgmon import __version__
+    from ecgmon.commands.examples import Help, epilog
+
     common = argparse.ArgumentParser(add_help=False)
     text = "log in detail, show tracebacks"
     # suppressed: without it after COMMAND, what stood before COMMAND holds
@@ -91,11 +98,11 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ecgmon",
         allow_abbrev=False,
+        formatter_class=Help,
+        epilog=epilog(None),
         description="Watches ECG streams and raises an alert when a heart does not beat as it should. "
         "Not a medical device.",
     )
-    from ecgmon import __version__
-
     parser.add_argument("--debug", action="store_true", help=text)
     parser.add_argument("--version", action="version", version=f"ecgmon {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -106,11 +113,13 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             parents=[common],
             allow_abbrev=False,
+            formatter_class=Help,
+            epilog=epilog(name),
         )
-        if name == wanted:
+        if name in wanted:
             module = _module_of(name)
             module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
+            sub.set_defaults(run=module.run, whole_parser=partial(build_parser, COMMANDS))
     return parser
 
 

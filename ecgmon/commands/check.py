@@ -1,15 +1,21 @@
-"""``ecgmon check``: read a configuration as ``serve`` would, say what would run, start nothing."""
+"""``ecgmon check``: read a configuration as ``serve`` would, say what would run, start nothing.
+
+With ``--warm-up`` what ``serve`` computes with is compiled, too, for an image.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 
+from ecgmon.ecg.compiled import cache_folder
 from ecgmon.errors import UsageError
 from ecgmon.monitor.exposure import warnings
 from ecgmon.monitor.preflight import other_rule, problems
 from ecgmon.monitor.service import load_scorer
 from ecgmon.monitor.settings import ServeSettings, load, make_sinks, make_source
+from ecgmon.monitor.warm_up import warm_up
 from ecgmon.sinks.console import ConsoleSettings
 from ecgmon.sinks.jsonl import JsonlSettings
 from ecgmon.sinks.mqtt import MqttSinkSettings
@@ -21,6 +27,7 @@ from ecgmon.sources.wfdb import WfdbSettings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, metavar="FILE", help="YAML, see configs/serve.yaml")
+    parser.add_argument("--warm-up", action="store_true", help="also compile what serve computes with")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +47,10 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{'threshold':<10}p <= {scorer.threshold:.3g} for alerts, {scorer.beat_threshold:.3g} for odd beats"
     )
+    if args.warm_up:
+        began = time.monotonic()
+        warm_up(scorer, settings)
+        print(f"{'warm-up':<10}{time.monotonic() - began:.1f} s; compiled functions are in {cache_folder()}")
     for warning in [*warnings(settings), *other_rule(settings, scorer)]:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{args.config}: good")

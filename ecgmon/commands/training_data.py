@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from tqdm import tqdm
 
 from ecgmon.commands.recordings import BeatsFrom, is_record, labelled, name_of, patients_of
@@ -17,9 +19,8 @@ from ecgmon.model.fitting import FitSettings
 class TrainSettings(FitSettings, frozen=True, kw_only=True):
     """A training configuration: the data, and all that decides the model."""
 
-    data: str
-    """Folder of WFDB records with annotations, or a CSV of ready windows.
-    """
+    data: Annotated[str, Meta(examples=["mitdb"])]
+    """Folder of WFDB records with annotations, or a CSV of ready windows."""
     records: str | None = None
     """Names by comma, a file of names, DS1 or DS2; null: all."""
     lead: str = "0"

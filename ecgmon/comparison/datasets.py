@@ -29,8 +29,11 @@ class RecordsData(Settings, frozen=True, tag_field="type", tag="records"):
     train: str = "DS1"
     """Names by comma, a file of names, DS1 or DS2; their patients train and validate by turns."""
     test: str = "DS2"
+    """In the same way; tested on, and nothing else."""
     layout: Layout = "centred"
+    """How a beat becomes a window."""
     lead: str = "0"
+    """Its name or index, or auto."""
     beats: BeatsFrom = "own"
     """R-peaks of our detector, or of the annotations."""
     patients: dict[str, str] = msgspec.field(default_factory=dict)
@@ -39,19 +42,24 @@ class RecordsData(Settings, frozen=True, tag_field="type", tag="records"):
     """Of each record, s: what a model that knows its patient learns him in, neither validated nor tested
     on."""
     max_beats_per_patient: Cap | None = 500
+    """Learned from, and validated on; null: all."""
     max_test: Cap | None = None
+    """Beats tested on, drawn by seed; null: all."""
 
 
 class MadeFrom(Settings, frozen=True):
     """Recordings that a CSV is made of, as ``ecgmon windows`` does it."""
 
     data: str
+    """Folder of WFDB records with annotations."""
     train: str | None = "DS1"
     """Names by comma, a file of names, DS1 or DS2; null: all in the folder."""
     test: str | None = "DS2"
     """In the same way, less the first five minutes of each; of no effect where all is one file."""
     lead: str = "0"
+    """Its name or index, or auto."""
     beats: BeatsFrom = "own"
+    """R-peaks of our detector, or of the annotations."""
 
 
 class CsvData(Settings, frozen=True, tag_field="type", tag="csv"):
@@ -60,6 +68,7 @@ class CsvData(Settings, frozen=True, tag_field="type", tag="csv"):
     no file to test on, in the test as well."""
 
     train: str
+    """The file to learn from."""
     test: str | None
     """null: a part of ``train``, row by row, drawn by seed."""
     share_tested: Annotated[float, Meta(gt=0, lt=1)] = 1 / 3
@@ -69,6 +78,7 @@ class CsvData(Settings, frozen=True, tag_field="type", tag="csv"):
     max_validation: Cap | None = 4000
     """and windows of any kind that are validated on."""
     max_test: Cap | None = None
+    """Windows tested on; null: all."""
     make: MadeFrom | None = None
 
 

@@ -30,11 +30,13 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
     stand."""
 
     title: str = ""
+    """Heading of the table."""
     note: str = ""
     """What was asked, and how to read it; stands over the table."""
     kind: Literal["table", "scores", "thresholds", "augmentation", "sweep"] = "table"
     """What is drawn of it."""
     dataset: str
+    """One of ``datasets``, by name."""
     draw: DrawSettings = DrawSettings()
     base: Tree = msgspec.field(default_factory=dict)
     """A method, as far as the variants have it in common."""
@@ -46,11 +48,15 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
     reference: dict[str, float] = msgspec.field(default_factory=dict)
     """Accuracies that were published for some of the rows, to be read beside ours."""
     reference_name: str = "published"
+    """What the column of those is called."""
     thresholds: Thresholds | None = None
+    """This and the next three are the common ones unless named here."""
     seeds: Seeds | None = None
+    """As the common ones."""
     folds: Folds | None = None
+    """As the common ones."""
     cross: bool | None = None
-    """These four are the common ones unless named here."""
+    """As the common one."""
 
 
 class CompareSettings(Settings, frozen=True, kw_only=True):
@@ -61,12 +67,14 @@ class CompareSettings(Settings, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1, le=256)] = 2
     """Processes, of one thread each."""
     datasets: dict[Name, DatasetSettings]
+    """By name: what is learned from and tested on."""
     experiments: Annotated[dict[Name, ExperimentSettings], Meta(min_length=1)]
     thresholds: Thresholds
     """By name; chosen on the validation, applied to the test."""
     beta: Annotated[float, Meta(gt=0, le=10)] = 2.0
     """Of the column F-beta: 2 weighs a missed beat more than a false alarm."""
     seeds: Seeds = (0, 1, 2)
+    """Each row is trained once with each."""
     folds: Folds = 3
     """Groups of the training patients: each validates once, and the others are learned from."""
     cross: bool = False

@@ -24,7 +24,7 @@ EventKind = BeatEvent | Artefact
 BEAT_EVENTS: Final[tuple[EventKind, ...]] = get_args(BeatEvent)
 ARTEFACTS: Final[tuple[EventKind, ...]] = get_args(Artefact)
 
-PerHour = Annotated[float, Meta(ge=0, le=10_000)]
+PerHour = Annotated[float, Meta(ge=0, le=10_000, description="events per stream-hour")]
 
 
 class EventRates(Settings, frozen=True, kw_only=True, rename="kebab"):
@@ -51,6 +51,7 @@ class ScriptedEvent(Settings, frozen=True, kw_only=True):
     """An event at a set time; beat events begin with the first sinus beat due after it."""
 
     kind: EventKind
+    """What happens."""
     at: Annotated[float, Meta(ge=0, description="stream time, s")]
     seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     """How long it lasts; drawn at random when left out; without meaning for a single beat."""

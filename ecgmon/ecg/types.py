@@ -2,6 +2,9 @@
 
 Units everywhere: samples in millivolt, time in seconds, UTC as seconds since 1970, heart rate in beats per
 minute, probabilities 0..1. "Stream time" counts seconds from the first sample of the stream, gaps included.
+
+What comes with each beat or second is a struct: made in a fifth of the time of a frozen dataclass, and, part
+of no cycle, nothing that the garbage collector follows.
 """
 
 from __future__ import annotations
@@ -48,8 +51,7 @@ class Chunk:
     received: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Beat:
+class Beat(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One beat, as the frontend cuts it from one lead.
 
     index       running number in the stream, from 0
@@ -79,8 +81,7 @@ class Beat:
     size: float = float("nan")
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
+class Quality(msgspec.Struct, frozen=True, gc=False):
     """The verdict over one second of signal: ``second`` s to ``second + 1`` s of stream time."""
 
     second: int
@@ -105,8 +106,7 @@ class Quality:
         return not (self.flat or self.clipped or self.noisy or self.missing)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Score:
+class Score(msgspec.Struct, frozen=True, eq=False, gc=False):
     """How odd one beat is.
 
     score           larger is odder; comparable between streams

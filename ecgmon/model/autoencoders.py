@@ -57,7 +57,7 @@ class LstmSettings(_Common, frozen=True, kw_only=True, tag="lstm", tag_field="ty
 
     patch: Annotated[int, Meta(ge=1, le=64, description="samples read in one step; divides 192")] = 8
     hidden: Annotated[int, Meta(ge=4, le=512, description="size of the LSTM's state")] = 64
-    layers: Annotated[int, Meta(ge=1, le=4)] = 1
+    layers: Annotated[int, Meta(ge=1, le=4, description="LSTMs on top of each other")] = 1
     bidirectional: bool = True
     """The encoder reads the window from both ends."""
 
@@ -75,8 +75,9 @@ class ConvLstmSettings(_Common, frozen=True, kw_only=True, tag="conv-lstm", tag_
     ] = (16, 32, 32)
     kernel: Kernel = 7
     hidden: Annotated[int, Meta(ge=4, le=512, description="size of the LSTM's state")] = 48
-    layers: Annotated[int, Meta(ge=1, le=4)] = 1
+    layers: Annotated[int, Meta(ge=1, le=4, description="LSTMs on top of each other")] = 1
     bidirectional: bool = True
+    """The encoder reads the window from both ends."""
 
     def __post_init__(self) -> None:
         _check_kernel(self.kernel)

@@ -45,6 +45,7 @@ class CalibrationSettings(Settings, frozen=True):
     """How scores become p-values, and how often a quiet patient may raise an alert."""
 
     method: Method = "conformal"
+    """How the threshold follows from the scores."""
     false_alerts_per_hour: Annotated[
         float, Meta(gt=0, le=MOST_ALERTS, description="false alerts per stream and hour that are acceptable")
     ] = 1.0

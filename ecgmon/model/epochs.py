@@ -29,17 +29,19 @@ EVALUATION_BATCH = 1024
 class TrainingSettings(Settings, frozen=True):
     """How the autoencoder learns."""
 
-    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 15
+    epochs: Annotated[int, Meta(ge=1, le=10_000, description="passes over the data, at most")] = 15
     batch: Annotated[int, Meta(ge=1, le=65_536, description="windows a step")] = 256
     learning_rate: Annotated[float, Meta(gt=0, le=1, description="at the top of the schedule")] = 2e-3
-    weight_decay: Annotated[float, Meta(ge=0, le=1)] = 1e-4
-    warmup_epochs: Annotated[float, Meta(ge=0, le=1000)] = 1.0
+    weight_decay: Annotated[float, Meta(ge=0, le=1, description="of AdamW")] = 1e-4
+    warmup_epochs: Annotated[float, Meta(ge=0, le=1000, description="until the top of the schedule")] = 1.0
     clip_norm: Annotated[float, Meta(gt=0, description="longest gradient vector")] = 1.0
     patience: Annotated[int, Meta(ge=1, description="epochs without a better validation loss: stop")] = 8
     loss: Literal["mse", "huber"] = "mse"
+    """huber: linear in large errors."""
     max_beats_per_patient: Annotated[int, Meta(ge=1)] | None = 500
     """Drawn by seed where a patient has more; null takes all."""
     device: Device = "auto"
+    """auto: the GPU where there is one."""
     augmentation: AugmentationSettings = AugmentationSettings()
 
 

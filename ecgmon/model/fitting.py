@@ -44,12 +44,14 @@ class FitSettings(Settings, frozen=True):
     name: Name = "ecgmon"
     """What alerts call the model; letters, digits, dot, dash and underscore."""
     layout: Layout = "centred"
+    """How a beat becomes a window: R-peak at a fixed sample, or as in the Kaggle heartbeat files."""
     architecture: Architecture = ConvSettings()
+    """Of the autoencoder."""
     training: TrainingSettings = TrainingSettings()
     score: ScoreSettings = ScoreSettings()
     split: SplitSettings = SplitSettings()
     calibration: CalibrationSettings = CalibrationSettings()
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="same seed and data, same model")] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,16 +25,18 @@ class SplitSettings(Settings, frozen=True):
     """Shares of the patients, or their names. Shares count relative to their sum."""
 
     train: Share = 0.6
+    """Learned from."""
     validation: Share = 0.1
+    """Say when learning ends."""
     calibration: Share = 0.3
     """Used with ``folds`` 0; otherwise all but the validation patients train, and calibrate by turns."""
     folds: Annotated[int, Meta(ge=0, le=20)] = 3
     """Groups of patients that calibrate by turns, each judged by a model that the other groups trained; 0:
-    none, the
-    calibration patients do not train. One more training of the autoencoder for each."""
+    none, the calibration patients do not train. One more training of the autoencoder for each."""
     validation_patients: tuple[str, ...] = ()
     """Named patients instead of a share; all that neither list names are trained on."""
     calibration_patients: tuple[str, ...] = ()
+    """The same for the calibration."""
 
     def __post_init__(self) -> None:
         if self.folds == 1:

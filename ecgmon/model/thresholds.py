@@ -72,7 +72,7 @@ class MadThreshold(_Sided, frozen=True, tag="mad"):
     fewer than 10 scores.
     """
 
-    deviations: Annotated[float, Meta(gt=0, le=1000)] = 3.0
+    deviations: Annotated[float, Meta(gt=0, le=1000, description="above the median")] = 3.0
 
 
 class PeaksThreshold(_Sided, frozen=True, tag="peaks-over-threshold"):

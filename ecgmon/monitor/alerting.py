@@ -8,46 +8,16 @@ same signal gives the same ids however it arrived.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from ecgmon.ecg.types import Alert, AlertKind, Beat, Evidence, ModelRef, Quality, Samples, Score
 from ecgmon.monitor import snapshot
-from ecgmon.monitor.middle import median
 from ecgmon.monitor.policies import AlertSettings, Change, Watch
-from ecgmon.monitor.policies.intervals import Intervals
-from ecgmon.monitor.policies.silence import Silence
-
-RATE_BEATS: Final = 8
-"""RR intervals that the heart rate is the median of."""
-
-RATE_SECONDS: Final = 10.0
-"""Without a beat for so long there is no heart rate."""
-
-
-class HeartRate:
-    """Median of the last RR intervals (:mod:`ecgmon.monitor.policies.intervals`), as beats per minute."""
-
-    def __init__(self) -> None:
-        self._intervals = Intervals(RATE_BEATS, slow=True)
-
-    def beat(self, beat: Beat) -> None:
-        """Take the next beat; one that is not good may be an artefact, and so may the intervals beside it."""
-        self._intervals.beat(beat, usable=beat.good)
-
-    def second(self, quality: Quality, slow: Iterable[Silence]) -> None:
-        """Take the verdict over a second, and the intervals of a slow heart known with it."""
-        self._intervals.second(quality, slow)
-
-    def at(self, t: float) -> float | None:
-        """The rate at stream time ``t``, beats/min; None while fewer than three intervals are known."""
-        if len(self._intervals.rr) < 3 or t - self._intervals.last > RATE_SECONDS:
-            return None
-        return round(60.0 / median(self._intervals.rr), 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,10 +29,9 @@ class StreamAlerts:
     model: ModelRef
     threshold: float | None
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
-    """What was raised and is not cleared."""
-    heart_rate: HeartRate = field(default_factory=HeartRate)
-    changes: int = 0
-    """How often one was raised or cleared."""
+    """What was raised and is not cleared, without its evidence."""
+    _evidence: dict[AlertKind, bytes] = field(default_factory=dict)
+    """What that rests on, packed: as lists of floats it is four times as large."""
     watch: Watch = field(init=False)
     _next: AlertSettings = field(init=False)
 
@@ -82,24 +51,19 @@ class StreamAlerts:
 
     def beat(self, beat: Beat, score: Score | None, epoch: float) -> list[Alert]:
         """Take a beat with its score; ``epoch`` is the UTC time of stream time 0, s."""
-        self.heart_rate.beat(beat)
-        alerts: list[Alert] = []
-        for policy in self.watch.by_beat:
-            changes = policy.beat(beat, score)
-            if changes:
-                alerts += [self._alert(change, epoch) for change in changes]
-        return alerts
+        changes = self.watch.beat(beat, score)
+        return [self._alert(change, epoch) for change in changes] if changes else []
 
     def second(self, quality: Quality, epoch: float) -> list[Alert]:
         """Take the verdict over a second."""
         if self._next is not self.settings:
             self._renew()
-        alerts: list[Alert] = []
-        for policy in self.watch.by_second:
-            changes = policy.second(quality)
-            if changes:
-                alerts += [self._alert(change, epoch) for change in changes]
-        self.heart_rate.second(quality, self.watch.silence.slow)
+        watch = self.watch
+        if watch.passes(quality):
+            odd = watch.odd_beats
+            return [self._alert(change, epoch) for change in odd.second(quality)] if odd.on else []
+        alerts = [self._alert(change, epoch) for change in watch.second(quality)]
+        watch.over(quality)
         return alerts
 
     def silent(self, t: float, seconds: float, epoch: float) -> list[Alert]:
@@ -119,7 +83,7 @@ class StreamAlerts:
         return {
             "settings": msgspec.msgpack.encode(self.settings),
             "standing": {kind: msgspec.msgpack.encode(alert) for kind, alert in self.standing.items()},
-            "heart_rate": snapshot.save(self.heart_rate),
+            "evidence": dict(self._evidence),
             "watch": snapshot.save(self.watch),
         }
 
@@ -128,14 +92,14 @@ class StreamAlerts:
         stands."""
         self.settings = msgspec.msgpack.decode(saved["settings"], type=AlertSettings)
         self.watch = Watch(self.settings)
-        self.standing = {alert.kind: alert for alert in standing(saved)}
-        snapshot.restore(self.heart_rate, saved["heart_rate"])
+        self.standing = {alert.kind: alert for alert in _standing(saved)}
+        self._evidence = dict(saved["evidence"])
         snapshot.restore(self.watch, saved["watch"])
         self._renew()
 
     def _alert(self, change: Change, epoch: float) -> Alert:
-        self.changes += 1
         before = self.standing.pop(change.kind, None)
+        self._evidence.pop(change.kind, None)
         onset = epoch + change.onset if before is None else before.onset
         score = change.oddest[1] if change.oddest else None
         alert = Alert(
@@ -151,17 +115,24 @@ class StreamAlerts:
             score=None if score is None else score.score,
             p_value=None if score is None else score.p_value,
             threshold=None if score is None else self.threshold,
-            heart_rate=self.heart_rate.at(change.time),
+            heart_rate=self.watch.rate(change.time),
             evidence=_evidence(change, epoch),
             model=self.model,
         )
         if change.state == "raised":
-            self.standing[change.kind] = alert
+            self.standing[change.kind] = replace(alert, evidence=None)
+            if alert.evidence is not None:
+                self._evidence[change.kind] = msgspec.msgpack.encode(alert.evidence)
         return alert
 
 
 def standing(saved: Mapping[str, snapshot.Plain]) -> list[Alert]:
     """What stood when :meth:`StreamAlerts.save` gave ``saved``."""
+    packed = {kind: msgspec.msgpack.decode(raw, type=Evidence) for kind, raw in saved["evidence"].items()}
+    return [replace(alert, evidence=packed.get(alert.kind)) for alert in _standing(saved)]
+
+
+def _standing(saved: Mapping[str, snapshot.Plain]) -> list[Alert]:
     return [msgspec.msgpack.decode(raw, type=Alert) for raw in saved["standing"].values()]
 
 

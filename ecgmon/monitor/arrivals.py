@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import deque
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -92,12 +91,14 @@ _TIME: Final = struct.Struct("=d")
 class Arrivals:
     """The order of one stream's chunks, from its first one on."""
 
+    __slots__ = ("_aside", "_at", "_chunk_seconds", "_due", "_gaps", "_numbers", "_seen", "_settings")
+
     def __init__(self, first: Chunk, settings: ArrivalSettings) -> None:
         self._settings = settings
         self._numbers = Numbers(first.seq)
         self._due = _end(first)
         self._chunk_seconds = _seconds(first)
-        self._gaps: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # of numbers, or of times
+        self._gaps: list[tuple[float, float]] = []  # of numbers, or of times
         self._seen = np.zeros(KNOWN_AGAIN, dtype=np.uint32)  # a ring of digests
         self._at = 0
         # dropped though new, in a row: how many, length in s, time that the next should have, number
@@ -131,9 +132,20 @@ class Arrivals:
     def check(self, chunk: Chunk) -> Verdict:
         """Judge ``chunk``, which arrived after all others; only one that follows changes what is expected."""
         late = chunk.t - self._due
+        numbers = self._numbers
+        if numbers.next_is(chunk.seq) and self._in_time(late):  # as nearly all are
+            numbers.follow(chunk.seq, 1, reset=False, doubtful=False)
+            numbers.seq = chunk.seq
+            self._go_on(chunk)
+            return _NEXT
         ahead = self._ahead(chunk, late)
         verdict = self._by_time(chunk, late) if ahead is None else self._by_number(chunk, late, ahead)
         return self._accept(chunk, late, ahead, verdict) if isinstance(verdict, Follow) else verdict
+
+    def _in_time(self, late: float) -> bool:
+        """Of a chunk with the next number: no gap before it, and no clock that was set."""
+        settings = self._settings
+        return -settings.max_gap_seconds <= late <= min(settings.jitter_seconds, settings.max_gap_seconds)
 
     def _ahead(self, chunk: Chunk, late: float) -> int | None:
         return self._numbers.ahead(chunk.seq, late, self._chunk_seconds, self._settings.jitter_seconds)
@@ -206,23 +218,24 @@ class Arrivals:
             self._gaps.clear()  # by numbers, or by times
         by_time = ahead is None and (chunk.seq is None or numbers.ignored)
         if by_time and verdict.gap > 0 and verdict.event is None:
-            self._gaps.append((self._due, chunk.t))
-        self._note(chunk)
+            self._keep_gaps((self._due, chunk.t))
         numbers.seq = chunk.seq
+        self._go_on(chunk)
+        return verdict
+
+    def _go_on(self, chunk: Chunk) -> None:
+        """The next is expected behind ``chunk``."""
+        self._note(chunk)
         self._chunk_seconds = _seconds(chunk)
         self._due = chunk.t + self._chunk_seconds
         self._aside = None
-        return verdict
 
     def _count(self, chunk: Chunk, late: float, ahead: int, verdict: Follow) -> Follow:
         """Go on in the numbers, as long as they are of any use."""
         numbers, jitter = self._numbers, self._settings.jitter_seconds
-        if ahead == 1 and verdict.event is None:  # the next one, as nearly all are
-            numbers.follow(chunk.seq, 1, reset=False, doubtful=False)
-            return verdict
         reset = verdict.event == "sequence-reset"
         if ahead > 1 and not reset:
-            self._gaps.append((numbers.count + 1, numbers.count + ahead))
+            self._keep_gaps((numbers.count + 1, numbers.count + ahead))
         agreed = ahead > 0 and agree(late, ahead - 1, self._chunk_seconds, jitter)
         doubtful = abs(late) <= jitter and ahead != 1 and not agreed
         numbers.follow(chunk.seq, ahead, reset=reset, doubtful=doubtful)
@@ -246,8 +259,12 @@ class Arrivals:
             return "repeat"
         self._gaps.remove(gap)
         parts = ((gap[0], start), (start + width, gap[1]))
-        self._gaps.extend(part for part in parts if part[1] - part[0] >= width / 2)
+        self._keep_gaps(*(part for part in parts if part[1] - part[0] >= width / 2))
         return "late"
+
+    def _keep_gaps(self, *gaps: tuple[float, float]) -> None:
+        self._gaps += gaps
+        del self._gaps[:-REMEMBERED]
 
 
 def _seconds(chunk: Chunk) -> float:

@@ -29,7 +29,7 @@ class Batcher(Generic[T]):
     def __init__(self, settings: BatchSettings) -> None:
         self._settings = settings
         self._items: list[T] = []
-        self._beats = 0
+        self._beats: list[T] = []
         self._deadline = 0.0
 
     def configure(self, settings: BatchSettings) -> None:
@@ -39,23 +39,23 @@ class Batcher(Generic[T]):
     def add(self, item: T, *, beat: bool, now: float) -> None:
         """Put ``item`` at the end of the line; ``beat`` says that it is one to be scored."""
         if beat:
-            if self._beats == 0:
+            if not self._beats:
                 self._deadline = now + self._settings.seconds
-            self._beats += 1
+            self._beats.append(item)
         self._items.append(item)
 
     @property
     def beats(self) -> int:
         """Beats that wait to be scored."""
-        return self._beats
+        return len(self._beats)
 
     @property
     def full(self) -> bool:
-        return self._beats >= self._settings.size
+        return len(self._beats) >= self._settings.size
 
     def due(self, now: float) -> bool:
         """Whether something waits that should not wait longer."""
-        return bool(self._items) and (self._beats == 0 or self.full or now >= self._deadline)
+        return bool(self._items) and (not self._beats or now >= self._deadline or self.full)
 
     def wait(self, now: float, longest: float) -> float:
         """Seconds until the line is due, ``longest`` at most."""
@@ -63,7 +63,8 @@ class Batcher(Generic[T]):
             return longest
         return 0.0 if self.due(now) else min(longest, self._deadline - now)
 
-    def take(self) -> list[T]:
-        """Empty the line."""
-        items, self._items, self._beats = self._items, [], 0
-        return items
+    def take(self) -> tuple[list[T], list[T]]:
+        """Empty the line: everything in order, and of that the beats to be scored."""
+        taken = self._items, self._beats
+        self._items, self._beats = [], []
+        return taken

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
-from ecgmon.ecg.types import Alert, Beat, Quality, Score
+from ecgmon.ecg.types import Alert, Beat, Quality
 from ecgmon.monitor.kept import Kept
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.state import End, Item, Silent, StreamState
@@ -21,25 +21,43 @@ class Delivery:
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], observers: Observers, clock: Callable[[], float], state_seconds: float
+        self,
+        sinks: Sequence[Sink],
+        observers: Observers,
+        clock: Callable[[], float],
+        state_seconds: float,
+        changed: Callable[[str], None] | None = None,
     ) -> None:
+        """``changed`` is told of streams in which an alert was raised or cleared."""
         self._sinks = tuple(sinks)
         self._observers = observers
         self._clock = clock
         self._state_seconds = state_seconds
+        self._changed = changed
         self._error: Exception | None = None
 
     def configure(self, state_seconds: float) -> None:
         """Tell states so often from here on, s."""
         self._state_seconds = state_seconds
 
-    def hand_on(self, item: Item, score: Score | None) -> None:
-        """Take one item; ``score`` belongs to it when it is a beat that was scored.
+    def hand_on(self, item: Item) -> None:
+        """Take one item.
 
         A sink that raises keeps nothing from the others: the first error is raised when all were told.
         """
         self._error = None
-        self._hand_on(item, score)
+        state, what = item.state, item.what
+        if state is None:
+            if callable(what):
+                what()
+        elif isinstance(what, Beat):
+            self._beat(item, state, what)
+        elif isinstance(what, Quality):
+            self._second(item, state, what)
+        elif isinstance(what, Silent):
+            self._silent(item, state, what)
+        elif isinstance(what, End):
+            self._end(item, state, what)
         if self._error is not None:
             raise self._error
 
@@ -53,21 +71,8 @@ class Delivery:
         if self._error is not None:
             raise self._error
 
-    def _hand_on(self, item: Item, score: Score | None) -> None:
-        state, what, _, _ = item
-        if isinstance(what, Beat) and state is not None:
-            self._beat(item, state, what, score)
-        elif isinstance(what, Quality) and state is not None:
-            self._second(item, state, what)
-        elif state is None:
-            if callable(what):
-                what()
-        elif isinstance(what, Silent):
-            self._silent(item, state, what)
-        elif isinstance(what, End):
-            self._end(item, state, what)
-
-    def _beat(self, item: Item, state: StreamState, beat: Beat, score: Score | None) -> None:
+    def _beat(self, item: Item, state: StreamState, beat: Beat) -> None:
+        score = item.score
         state.beats += 1
         if score is not None and score.odd:
             state.odd_beats += 1
@@ -77,7 +82,7 @@ class Delivery:
         self._observers.beat(state.name, beat, score, self._clock() - item.received)
 
     def _second(self, item: Item, state: StreamState, quality: Quality) -> None:
-        state.verdict = _word(quality)
+        state.verdict = "good" if quality.good else _word(quality)
         t = quality.second + 1.0
         alerts = state.alerts.second(quality, item.epoch)
         if alerts:
@@ -100,10 +105,13 @@ class Delivery:
         self._observers.tell(lambda o: o.ended(state.name, end.t, state.selector.lead))
 
     def _alerts(self, item: Item, state: StreamState, t: float, alerts: Sequence[Alert]) -> None:
+        if not alerts:
+            return
+        if self._changed is not None:
+            self._changed(state.name)
         for alert in alerts:
             self._alert(alert, item.received)
-        if alerts:
-            self._state(state, t, item.epoch)
+        self._state(state, t, item.epoch)
 
     def _alert(self, alert: Alert, received: float) -> None:
         self._tell(lambda sink: sink.alert(alert))
@@ -124,7 +132,5 @@ class Delivery:
 
 
 def _word(quality: Quality) -> str:
-    """The verdict in one word, the gravest first."""
-    if quality.good:
-        return "good"
+    """A verdict that is not good in one word, the gravest first."""
     return next(word for word in ("missing", "flat", "clipped", "noisy") if getattr(quality, word))

@@ -10,7 +10,7 @@ scored ends them all. What is kept does not grow with the length of an alert.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,11 +37,13 @@ ECTOPIC: Final[frozenset[Code]] = frozenset({"early-beat", "wide-qrs"})
 class Row:
     """The longest row of odd beats with ``between`` calm beats between each two."""
 
+    __slots__ = ("_between", "_ectopic", "_now", "_rr", "ectopic", "longest", "rate")
+
     def __init__(self, between: int) -> None:
         self._between = between
         self._now = 0
         self._ectopic = 0
-        self._rr: deque[float] = deque(maxlen=KEPT)
+        self._rr: list[float] = []
         self.longest = 0
         self.rate = math.nan
         """Beats a minute in the longest row, from the median RR."""
@@ -54,6 +56,7 @@ class Row:
         if calm == self._between:
             self._now += 1
             self._rr.append(rr)
+            del self._rr[:-KEPT]
         else:
             self._now, self._ectopic = 1, 0
             self._rr.clear()
@@ -66,6 +69,8 @@ class Row:
 
 class Tally:
     """The beats of one alert, from its first odd one on."""
+
+    __slots__ = ("_calm", "_seen", "counts", "figures", "odd", "of", "rows")
 
     def __init__(self) -> None:
         self.odd = 0
@@ -127,45 +132,61 @@ class EpisodeFindings:
     ``look_back`` is how many scored beats the rule that raises alerts looks back over.
     """
 
+    __slots__ = ("_kept", "_recent", "_rhythm", "_tally")
+
     def __init__(self, look_back: int) -> None:
         ready()
         self._rhythm = Rhythm()
-        self._recent: deque[Noted | None] = deque(maxlen=2 * look_back)  # None: some were not scored
-        self._tally = Tally()
+        self._kept = 2 * look_back
+        self._recent: list[Noted | None] = []  # None: some were not scored
+        self._tally: Tally | None = None  # of the alert that stands
 
     def beat(self, beat: Beat, score: Score | None) -> None:
         """The next beat of the stream."""
-        before = self._recent[-1] if self._recent else None
-        if before is not None and before.odd:
-            known = set(before.shown)
-            noted = self._rhythm.note(beat, score)
-            self._tally.show({code: before.shown[code] for code in before.shown if code not in known})
-        else:
-            noted = self._rhythm.note(beat, score)
-        if noted is not None and score is not None and score.alarming:
+        recent, tally = self._recent, self._tally
+        before = recent[-1] if recent else None
+        known = set(before.shown) if before is not None and before.odd else None
+        noted = self._rhythm.note(beat, score)
+        if noted is None or score is None:
+            if before is not None:
+                self._remember(None)
+            if tally is not None:
+                tally.broken()
+            return
+        if score.alarming:
             noted.shown.update(shape_of(beat, score))
-        if noted is None:
-            self._tally.broken()
-        else:
-            self._tally.add(noted)
-        if noted is not None or before is not None:
-            self._recent.append(noted)
+        self._remember(noted)
+        if tally is not None:
+            if before is not None and known is not None:
+                tally.show({code: before.shown[code] for code in before.shown if code not in known})
+            tally.add(noted)
+
+    def _remember(self, noted: Noted | None) -> None:
+        recent = self._recent
+        recent.append(noted)
+        if len(recent) > self._kept:
+            del recent[0]
 
     def raised(self, onset: float) -> None:
         """An alert is raised: from now on its beats count, those from ``onset`` (s, stream time) on."""
-        self._tally = Tally()
+        tally = self._tally = Tally()
         begun = False
         for noted in self._recent:
             if noted is None:
-                self._tally.broken()
+                tally.broken()
             elif begun or noted.r >= onset:
                 begun = True
-                self._tally.add(noted)
+                tally.add(noted)
 
     def told(self) -> tuple[list[Finding], str]:
-        """The findings so far, and all on one line."""
-        findings = self._tally.findings()
-        return findings, summary(self._tally.odd, self._tally.of, findings)
+        """The findings so far of the alert that stands, and all on one line."""
+        tally = self._tally or Tally()
+        findings = tally.findings()
+        return findings, summary(tally.odd, tally.of, findings)
+
+    def cleared(self) -> None:
+        """None stands any more: nothing is counted until the next."""
+        self._tally = None
 
     def save(self) -> dict[str, snapshot.Plain]:
         """As :class:`ecgmon.monitor.snapshot.Saveable`."""
@@ -173,5 +194,6 @@ class EpisodeFindings:
 
     def restore(self, saved: Mapping[str, snapshot.Plain]) -> None:
         """As :class:`ecgmon.monitor.snapshot.Saveable`."""
+        self._tally = None if saved.get("_tally") is None else Tally()
         snapshot.restore_attributes(self, saved)
         self._rhythm.go_on_from(self._recent[-1] if self._recent else None)

@@ -28,13 +28,13 @@ its normal beats; ``tests/benchmarks/findings.py`` prints what is said of which 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import msgspec
+
+from ecgmon.ecg.latest import Latest
 from ecgmon.ecg.morphology import Morphology, compare
 from ecgmon.ecg.types import Beat, Score
-from ecgmon.monitor.middle import median_of_sorted
 
 Code = Literal[
     "wide-qrs",
@@ -77,8 +77,7 @@ LEAST_INTERVALS: Final = 8
 """Usual RR intervals that must be known before one is called early or late."""
 
 
-@dataclass(slots=True, eq=False)
-class Noted:
+class Noted(msgspec.Struct, eq=False, gc=False):
     """A beat that was scored, and what it shows; a compensatory pause is added when the next beat comes.
 
     rr   RR interval, s; NaN where it is not known or the beat before was not scored
@@ -87,14 +86,16 @@ class Noted:
     r: float
     rr: float
     odd: bool
-    shown: Shown = field(default_factory=dict)
+    shown: Shown = msgspec.field(default_factory=dict)
 
 
 class Rhythm:
     """The RR intervals of one stream, and what is odd about each."""
 
+    __slots__ = ("_before", "_usual")
+
     def __init__(self) -> None:
-        self._usual: deque[float] = deque(maxlen=INTERVALS)
+        self._usual = Latest(INTERVALS)
         self._before: Noted | None = None
 
     def note(self, beat: Beat, score: Score | None) -> Noted | None:
@@ -103,12 +104,15 @@ class Rhythm:
         before, self._before = self._before, None
         if score is None:
             return None
-        rr = beat.rr if before is not None and beat.rr > 0 else math.nan
-        noted = Noted(beat.r, rr, score.alarming)
-        if before is not None and len(self._usual) >= LEAST_INTERVALS and rr > 0:
-            self._judge(noted, before)
-        if before is not None and not (before.odd or noted.odd) and rr > 0:
-            self._usual.append(rr)
+        rr, odd = beat.rr, score.alarming
+        if before is None or not rr > 0:  # also where it is NaN
+            noted = Noted(beat.r, math.nan, odd)
+        else:
+            noted = Noted(beat.r, rr, odd)
+            if self._usual.size >= LEAST_INTERVALS:
+                self._judge(noted, before)
+            if not (before.odd or odd):
+                self._usual.append(rr)
         self._before = noted
         return noted
 
@@ -117,14 +121,13 @@ class Rhythm:
         self._before = before
 
     def _judge(self, noted: Noted, before: Noted) -> None:
-        ordered = sorted(self._usual)
-        rr, usual = noted.rr, median_of_sorted(ordered)
+        rr, usual = noted.rr, self._usual.median
         if "early-beat" in before.shown:
             if rr > usual and abs(before.rr + rr - 2.0 * usual) <= COMPENSATES * 2.0 * usual:
                 before.shown["compensatory-pause"] = (rr, usual)
         elif rr > LATE * usual:
             noted.shown["pause" if rr >= PAUSE else "late-beat"] = (rr, usual)
-        if rr < EARLY * usual and rr < ordered[1]:
+        if rr < EARLY * usual and rr < self._usual.smallest(1):
             noted.shown["early-beat"] = (rr, usual)
 
 

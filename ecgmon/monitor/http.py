@@ -58,6 +58,7 @@ class HttpSettings(Settings, frozen=True):
     """Where metrics and health are served."""
 
     enabled: bool = True
+    """false: no port is opened, and nobody can ask how we are."""
     host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0: any free port")] = 9464
     token_file: Annotated[str, Meta(min_length=1, description="its first line is the token")] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from ecgmon.ecg.types import Beat, Layout, ModelRef, Score
 from ecgmon.model.baseline import Baseline
@@ -18,7 +18,7 @@ from ecgmon.monitor.keeper import Keeper
 from ecgmon.monitor.kept import Kept
 from ecgmon.monitor.observers import Observers
 from ecgmon.monitor.sparse import SparseLog
-from ecgmon.monitor.state import Item
+from ecgmon.monitor.state import Item, StreamState
 
 log = logging.getLogger(__name__)
 
@@ -106,25 +106,28 @@ class Line:
         """Put ``items`` at the end, and score when that fills a batch."""
         batch = self._batch
         for item in items:
-            beat = self._wants(item) is not None
+            beat = _wants_score(item)
             batch.add(item, beat=beat, now=now)
             if beat and batch.full:
                 self.score()
 
     def score(self) -> None:
         """Score what waits, hand everything on in order."""
-        items = self._batch.take()
-        pairs = [self._wants(item) for item in items]
-        wanted = [pair for pair in pairs if pair is not None]
-        scores = self._scores(items, wanted) if wanted else []
-        given, well = iter(scores), None not in scores
-        for item, pair in zip(items, pairs, strict=True):
-            if not self._hand_on(item, None if pair is None else next(given)):
+        items, beats = self._batch.take()
+        well = not beats or self._score(beats)
+        hand_on = self._delivery.hand_on
+        for item in items:
+            try:
+                hand_on(item)
+            except Exception as error:
+                if self._strict:
+                    raise
+                self._undelivered(item, error)
                 well = False
         if not well:
             self._failures += 1
             self._failed_at = self._clock()
-        elif wanted or self._scorer is None:
+        elif beats or self._scorer is None:
             self._failures = 0
 
     def leave(self, kept: Kept) -> None:
@@ -139,45 +142,40 @@ class Line:
         self._sparse.warning(reason, "stream %s: %s: %r", stream, reason, error, trace=True)
         self._observers.tell(lambda o: o.dropped(stream, reason))
 
-    def _scores(self, items: Sequence[Item], wanted: Sequence[tuple[Beat, Baseline]]) -> list[Score | None]:
-        """One for each of ``wanted``; None for all of them when the scorer fails."""
+    def _score(self, items: Sequence[Item]) -> bool:
+        """Give each of ``items`` its score, or none where the scorer fails; whether it went well."""
         if self._scorer is None:
-            return []
+            return True
         try:
             began = self._clock()
-            scores = self._scorer.score(wanted)
+            scores = self._scorer.score([_pair(item) for item in items])
             seconds = self._clock() - began
-            if len(scores) != len(wanted):
-                raise RuntimeError(f"the scorer gave {len(scores)} scores for {len(wanted)} beats")  # noqa: TRY301
+            if len(scores) != len(items):
+                raise RuntimeError(f"the scorer gave {len(scores)} scores for {len(items)} beats")  # noqa: TRY301
         except Exception as error:
             if self._strict:
                 raise
             for item in items:
-                if item.state is not None and self._wants(item) is not None:
+                if item.state is not None:
                     self.failed(item.state.name, "scoring-failed", error)
-            return [None] * len(wanted)
-        self._observers.tell(lambda o: o.batch(len(wanted), seconds))
-        return [*scores]
+            return False
+        for item, score in zip(items, scores, strict=True):
+            item.score = score
+        self._observers.tell(lambda o: o.batch(len(items), seconds))
+        return True
 
-    def _hand_on(self, item: Item, score: Score | None) -> bool:
-        """Whether it went well."""
-        state = item.state
-        changes, well = 0 if state is None else state.alerts.changes, True
-        try:
-            self._delivery.hand_on(item, score)
-        except Exception as error:
-            if self._strict:
-                raise
-            self.failed(item.state.name if item.state else "", "delivery-failed", error)
-            well = False
-        if self._keeper is not None and state is not None and state.alerts.changes != changes:
-            # Time alone may have done it: no chunk in the journal says so.
-            self._keeper.anew(state.name)
-        return well
+    def _undelivered(self, item: Item, error: Exception) -> None:
+        name = item.state.name if item.state else ""
+        self.failed(name, "delivery-failed", error)
+        if self._keeper is not None and item.state is not None:
+            self._keeper.anew(name)  # what became of it is in no journal
 
-    def _wants(self, item: Item) -> tuple[Beat, Baseline] | None:
-        """What the scorer needs for ``item``; None when it is nothing to be scored."""
-        state, what, _, _ = item
-        if not isinstance(what, Beat) or not what.good or state is None or state.baseline is None:
-            return None
-        return what, state.baseline
+
+def _wants_score(item: Item) -> bool:
+    what, state = item.what, item.state
+    return isinstance(what, Beat) and what.good and state is not None and state.baseline is not None
+
+
+def _pair(item: Item) -> tuple[Beat, Baseline]:
+    """What the scorer needs for an item that wants a score."""
+    return cast("tuple[Beat, Baseline]", (item.what, cast("StreamState", item.state).baseline))

@@ -35,7 +35,9 @@ class LoggingSettings(Settings, frozen=True):
     """What is logged, on standard error; ``--debug`` overrides the level."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
     format: Literal["text", "json"] = "text"
+    """json: one object a line."""
 
 
 def configure(settings: LoggingSettings, *, debug: bool = False) -> None:

@@ -71,6 +71,9 @@ class Metrics(Observer):
         self.odd = often.count("ecgmon_beats_odd", "Scored beats at or under the threshold of beats.")
         self.not_good = often.count("ecgmon_beats_not_good", "Beats too noisy to be scored.")
         self.signal = often.count("ecgmon_signal_seconds", "Signal that was judged.")
+        self.bad_seconds = often.counts(
+            "ecgmon_signal_not_good_seconds", "Signal that failed the quality gate.", "reason", BAD_SIGNAL
+        )
         latency = often.spreads(
             "ecgmon_latency_seconds",
             "From the arrival of the last sample a beat or alert needed until it was handed on.",
@@ -82,9 +85,6 @@ class Metrics(Observer):
             "ecgmon_p_value", "P-values of scored beats; even when all are normal.", P_VALUES
         )
         r.register(often)
-        self.bad_seconds = Counter(
-            "ecgmon_signal_not_good_seconds", "Signal that failed the quality gate.", ["reason"], registry=r
-        )
         self.alerts = Counter("ecgmon_alerts", "Alerts handed to the sinks.", ["kind", "state"], registry=r)
         self.drops: collections.Counter[str] = collections.Counter(dict.fromkeys(DROP_REASONS, 0))
         self.restarts = Counter(
@@ -136,8 +136,6 @@ class Metrics(Observer):
 
     def _begin_at_zero(self) -> None:
         """Show every label from the start: a series that comes with its first event hides it from rates."""
-        for reason in BAD_SIGNAL:
-            self.bad_seconds.labels(reason)
         for kind, state in itertools.product(get_args(AlertKind), get_args(AlertState)):
             self.alerts.labels(kind, state)
         for reason in RESTARTS:
@@ -198,7 +196,7 @@ class Metrics(Observer):
             return
         for reason in BAD_SIGNAL:
             if getattr(quality, reason):
-                self.bad_seconds.labels(reason).inc()
+                self.bad_seconds[reason].n += 1
 
     def alert(self, alert: Alert, latency: float) -> None:
         self.alerts.labels(alert.kind, alert.state).inc()

@@ -14,6 +14,8 @@ DOUBTS: Final = 3
 class Numbers:
     """Of a stream whose first chunk has number ``seq``; None where it has none."""
 
+    __slots__ = ("_doubts", "_modulus", "count", "ignored", "seq")
+
     def __init__(self, seq: int | None) -> None:
         self.seq = seq
         """Of the last chunk that followed."""
@@ -23,6 +25,11 @@ class Numbers:
         """They are of no use: constant, say, or a clock's."""
         self._modulus = 0  # 0: no wrap was seen
         self._doubts = 0
+
+    def next_is(self, seq: int | None) -> bool:
+        """Whether ``seq`` is the last number plus one, and that says something."""
+        last = self.seq
+        return seq is not None and last is not None and seq == last + 1 and not self.ignored
 
     def ahead(self, seq: int | None, late: float, seconds: float, slack: float) -> int | None:
         """By how much ``seq`` is ahead of the last number, 1: it is the next; None where that says nothing.

@@ -70,7 +70,9 @@ class Pipeline:
         self._strict = strict
         self._keeper = keeper
         self._observers = Observers(observers)
-        self._delivery = Delivery(sinks, self._observers, clock, settings.state_seconds)
+        # Time alone may raise an alert: no chunk in the journal says so.
+        changed = None if keeper is None else keeper.anew
+        self._delivery = Delivery(sinks, self._observers, clock, settings.state_seconds, changed)
         self._line = Line(
             scorer, settings.batch, self._delivery, self._observers, clock, strict=strict, keeper=keeper
         )

@@ -38,6 +38,7 @@ class ModelSettings(Settings, frozen=True):
 
     path: Annotated[str, Meta(min_length=1, description="file, or default: the shipped one")] = "default"
     device: Device = "auto"
+    """auto: the GPU where there is one."""
     false_alerts_per_hour: (
         Annotated[float, Meta(gt=0, le=3600, description="per stream; default: as calibrated")] | None
     ) = None
@@ -46,14 +47,18 @@ class ModelSettings(Settings, frozen=True):
 class EmbeddedBrokerSettings(Settings, frozen=True):
     """A broker of our own on 127.0.0.1, for demonstrations (extra ``demo``)."""
 
-    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    port: Annotated[int, Meta(ge=1, le=65535, description="of 127.0.0.1")] = 1883
 
 
 class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
-    """The configuration file of ``serve``; the keys of :class:`PipelineSettings` stand at the top level."""
+    """The configuration file of ``serve``.
+
+    The keys of :class:`PipelineSettings` stand at the top level.
+    """
 
     source: SourceSettings
-    sinks: Annotated[list[SinkSettings], Meta(min_length=1)]
+    """Where samples come from."""
+    sinks: Annotated[list[SinkSettings], Meta(min_length=1, description="where alerts go, each to all")]
     model: ModelSettings = ModelSettings()
     http: HttpSettings = HttpSettings()
     embedded_broker: EmbeddedBrokerSettings | None = None

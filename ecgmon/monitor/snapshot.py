@@ -14,7 +14,6 @@ need such methods to be one again.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, deque
 from collections.abc import Container, Mapping
 from functools import cache
@@ -40,7 +39,7 @@ CONSTANTS: Final = frozenset({"_design"})
 
 KINDS: Final = frozenset("biuf")
 _ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes, np.ndarray})
-_FIELDS: Final = {cls: [field.name for field in dataclasses.fields(cls)] for cls in VALUES.values()}
+_FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {cls: cls.__struct_fields__ for cls in VALUES.values()}
 _TAG: Final = "~"
 _ARRAY: Final = 1
 
@@ -147,13 +146,17 @@ def from_plain(plain: Plain) -> Any:  # noqa: PLR0911 - one case, one return
     raise DataError(f"stored state holds a {tag!a}, which this program does not know")
 
 
+def attributes(component: object) -> dict[str, Any]:
+    """All of its attributes, by name."""
+    found = dict(getattr(component, "__dict__", {}))
+    return found | {name: getattr(component, name) for name in _slots(_class(component))}
+
+
 def _attributes(component: object, but: Container[str]) -> dict[str, Any]:
     """What is to be saved of it, by name."""
-    found = dict(getattr(component, "__dict__", {}))
-    found |= {name: getattr(component, name) for name in _slots(_class(component))}
     return {
         name: value
-        for name, value in found.items()
+        for name, value in attributes(component).items()
         if name not in CONSTANTS
         and name not in but
         and (type(value) in _ATOMS or not _is_constant(value))  # most are, and that is soon seen

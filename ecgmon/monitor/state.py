@@ -8,18 +8,18 @@ into chunks: that is why alerts, and with them their ids, do not depend on it.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ecgmon.ecg.frontend import Frontend, Output
 from ecgmon.ecg.leads import LeadSelector
-from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality, Samples
+from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, Quality, Samples, Score
 from ecgmon.model.baseline import Baseline
 from ecgmon.monitor import snapshot
 from ecgmon.monitor.alerting import StreamAlerts
@@ -44,15 +44,13 @@ NOT_KEPT: Final = frozenset({"heard", "fed", "lost", "resumed"})
 """Attributes that mean nothing to another run."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True, gc=False):
     """The stream ended at this stream time, s."""
 
     t: float
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(msgspec.Struct, frozen=True, gc=False):
     """Nothing came for ``seconds`` s behind stream time ``t``, s; 0 s: data comes again from ``t`` on."""
 
     t: float
@@ -63,13 +61,15 @@ Ack = Callable[[], None]
 Path = tuple[LeadSelector, Frontend]
 
 
-class Item(NamedTuple):
-    """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s."""
+class Item(msgspec.Struct, gc=False):
+    """One thing to be handed on in order. ``epoch``: UTC of stream time 0; ``received``: monotonic, s;
+    ``score``: of a beat, when it has been scored."""
 
     state: StreamState | None
     what: Beat | Quality | Silent | End | Ack
     epoch: float
     received: float
+    score: Score | None = None
 
 
 class StreamState:
@@ -81,6 +81,13 @@ class StreamState:
 
     Raises :class:`~ecgmon.errors.DataError` when rate or lead of the first chunk cannot be used.
     """
+
+    __slots__ = (
+        "_began", "_gaps", "_hasty", "_held", "_make", "_samples", "_seams", "_settle", "_told",
+        "_wanted", "alerts", "arrivals", "baseline", "beats", "corrected", "corrections", "epoch",
+        "fed", "frontend", "fs", "heard", "leads", "lost", "name", "odd_beats", "resumed",
+        "selector", "spoke", "verdict",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -123,7 +130,7 @@ class StreamState:
         """Stream time of the last state that was published, s."""
         self._samples = 0
         self._gaps = 0.0
-        self._held: deque[Quality] = deque()
+        self._held: list[Quality] = []
         self._settle = SETTLE + self.frontend.delay
         self._told = 0  # seconds of which the frontend gave its verdict
         self._began = 0.0  # stream time at which its signal path began
@@ -258,7 +265,7 @@ class StreamState:
             "fs": self.fs,
             "quality": self.verdict,
             "signal": self.alerts.watch.line.signal or "unknown",
-            "heart_rate": self.alerts.heart_rate.at(t),
+            "heart_rate": self.alerts.watch.rate(t),
             "beats": self.beats,
             "odd_beats": self.odd_beats,
             "alerts": [_brief(alert) for alert in standing],
@@ -284,7 +291,7 @@ class StreamState:
     def _seconds_until(self, t: float, items: list[Item]) -> None:
         held = self._held
         while held and held[0].second + 1 + self._settle <= t:
-            items.append(Item(self, held.popleft(), self.epoch, self.heard))
+            items.append(Item(self, held.pop(0), self.epoch, self.heard))
 
     def _item(self, what: Beat | Quality | Silent | End) -> Item:
         return Item(self, what, self.epoch, self.heard)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 STATE_FILE: Final = "state.sqlite"
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables below and of what the rows hold (:mod:`ecgmon.monitor.snapshot`)."""
 
 _SCHEMA: Final = """

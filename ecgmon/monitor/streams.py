@@ -179,14 +179,15 @@ class Streams:
                     raise
                 self._refuse(chunk, "unusable", f"chunk not used: {error}")  # and what stands stands
                 return
-        away = chunk.t - state.arrivals.due
+        quiet = state.resumed or came - state.fed > KNOWN_SECONDS
+        away = chunk.t - state.arrivals.due if quiet else 0.0
         verdict = state.arrivals.check(chunk)
         if isinstance(verdict, Drop):
             self._observers.tell(lambda o: o.dropped(chunk.stream, verdict.reason))
             return
         if verdict.event is not None:
             self._happened(chunk.stream, verdict.event)
-        if away > KNOWN_SECONDS and (state.resumed or came - state.fed > KNOWN_SECONDS):
+        if away > KNOWN_SECONDS:
             self.end(chunk.stream)  # another patient may lie in the bed
             self._begin(chunk, now)
             return

@@ -63,11 +63,18 @@ class Tallies(Collector):
 
     def __init__(self) -> None:
         self._counts: list[tuple[str, str, Count]] = []
+        self._labelled: list[tuple[str, str, str, Mapping[str, Count]]] = []
         self._spreads: list[tuple[str, str, Mapping[str, Spread]]] = []
 
     def count(self, name: str, text: str) -> Count:
         """A new counter."""
         self._counts.append((name, text, made := Count()))
+        return made
+
+    def counts(self, name: str, text: str, label: str, values: Sequence[str]) -> Mapping[str, Count]:
+        """A new counter for each of ``values`` of a label."""
+        made = {value: Count() for value in values}
+        self._labelled.append((name, text, label, made))
         return made
 
     def spread(self, name: str, text: str, bounds: Sequence[float]) -> Spread:
@@ -88,6 +95,11 @@ class Tallies(Collector):
     def collect(self) -> Iterable[Metric]:
         for name, text, count in self._counts:
             yield CounterMetricFamily(name, text, value=count.n)
+        for name, text, label, counts in self._labelled:
+            counters = CounterMetricFamily(name, text, labels=[label])
+            for value, count in counts.items():
+                counters.add_metric([value], count.n)
+            yield counters
         for name, text, spreads in self._spreads:
             labelled = "" not in spreads
             family = HistogramMetricFamily(name, text, labels=["stage"] if labelled else [])

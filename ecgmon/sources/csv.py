@@ -16,7 +16,10 @@ from ecgmon.sources.csv_reader import CsvRecord, Declared
 class CsvSettings(PlaybackSettings, frozen=True, kw_only=True, tag_field="type", tag="csv"):
     """Recordings as text: see :mod:`ecgmon.sources.csv_reader` for what is understood."""
 
-    files: Annotated[list[str], Meta(min_length=1, description="CSV files, played side by side")]
+    files: Annotated[
+        list[str],
+        Meta(min_length=1, description="CSV files, played side by side", examples=[["bed-3.csv"]]),
+    ]
     fs: (
         Annotated[float, Meta(ge=1, le=100_000, description="samples per second; default: as the file says")]
         | None

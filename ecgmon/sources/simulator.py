@@ -31,6 +31,7 @@ class SimulatorSettings(PlaybackSettings, frozen=True, kw_only=True, tag_field="
     speed: Annotated[float, Meta(ge=0, le=10_000, description="as for files")] = 1.0
     rates: EventRates = EventRates()
     script: tuple[ScriptEntry, ...] = ()
+    """Events at set times, beside those that come by chance."""
 
 
 class SimulatorSource(Playback):

@@ -18,7 +18,11 @@ class WfdbSettings(PlaybackSettings, frozen=True, kw_only=True, tag_field="type"
 
     records: Annotated[
         list[str],
-        Meta(min_length=1, description="paths without suffix, such as mitdb/208; played side by side"),
+        Meta(
+            min_length=1,
+            description="paths without suffix, such as mitdb/208; played side by side",
+            examples=[["mitdb/208"]],
+        ),
     ]
 
 

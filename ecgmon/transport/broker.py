@@ -153,7 +153,7 @@ class BrokerSettings(Settings, frozen=True):
     keepalive_seconds: Annotated[
         int, Meta(ge=2, le=3600, description="a dead connection is noticed within twice this")
     ] = 15
-    connect_timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    connect_timeout_seconds: Annotated[float, Meta(gt=0, le=60, description="for each step of it")] = 5.0
     reconnect_min_seconds: Annotated[float, Meta(ge=0.05, le=60, description="first pause")] = 0.5
     reconnect_max_seconds: Annotated[float, Meta(ge=0.05, le=600, description="longest pause")] = 15.0
     fail_at_start: Annotated[

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
@@ -70,10 +71,10 @@ def test_nor_when_a_second_reference_comes_or_the_baseline_starts_anew(record: R
     rng = np.random.default_rng(0)
     usual = [b for b, label in zip(record.beats, record.labels, strict=True) if b.good and label == "N"]
     wide = np.clip(np.arange(WINDOW) // 2 + R_INDEX // 2, 0, WINDOW - 1)
-    beats = [replace(beat, rr=0.8, rr_local=0.8) for beat in usual[:300]]
-    beats += [replace(beat, window=beat.window[wide], rr=0.8, rr_local=0.8) for beat in usual[:200]]
+    beats = [structs.replace(beat, rr=0.8, rr_local=0.8) for beat in usual[:300]]
+    beats += [structs.replace(beat, window=beat.window[wide], rr=0.8, rr_local=0.8) for beat in usual[:200]]
     noise = rng.normal(0, 1, (700, WINDOW)).astype(np.float32)
-    beats += [replace(usual[0], window=window, rr=0.8, rr_local=0.8) for window in noise]
+    beats += [structs.replace(usual[0], window=window, rr=0.8, rr_local=0.8) for window in noise]
     judge, baseline = Judge(None, GUESS, "centred"), Baseline()
     found = [dict(judge.judge([(beat, baseline)]))[0].score for beat in beats[:500]]
     assert baseline.references == 2
@@ -83,7 +84,7 @@ def test_nor_when_a_second_reference_comes_or_the_baseline_starts_anew(record: R
 
 
 def test_a_rhythm_without_any_change_has_statistics_all_the_same(record: RecordBeats) -> None:
-    even = replace(record, beats=[replace(beat, rr=0.8, rr_local=0.8) for beat in record.beats])
+    even = replace(record, beats=[structs.replace(beat, rr=0.8, rr_local=0.8) for beat in record.beats])
     assert fit_scoring(None, [even], "centred").parts[SD].min() > 0
 
 
@@ -100,7 +101,10 @@ def test_streams_side_by_side_do_not_touch_each_other(restorer: Restorer, record
 @pytest.mark.parametrize("gain", [0.2, 5.0])
 def test_amplifier_gain_does_not_change_scores(restorer: Restorer, record: RecordBeats, gain: float) -> None:
     beats = [beat for beat in record.beats if beat.good][:200]
-    louder = [replace(beat, window=beat.window * np.float32(gain), scale=beat.scale * gain) for beat in beats]
+    louder = [
+        structs.replace(beat, window=beat.window * np.float32(gain), scale=beat.scale * gain)
+        for beat in beats
+    ]
     np.testing.assert_allclose(scores(restorer, louder), scores(restorer, beats), rtol=1e-3, atol=1e-3)
 
 
@@ -238,7 +242,7 @@ def test_scores_are_those_of_the_plain_autoencoder(
     torch.manual_seed(0)
     model = build(settings)
     beats = [beat for beat in record.beats if beat.good][:700]
-    beats[300] = replace(beats[300], window=np.full_like(beats[300].window, np.nan))
+    beats[300] = structs.replace(beats[300], window=np.full_like(beats[300].window, np.nan))
     found = {}
     for restorer in (Restorer(model, "cpu"), Plain(model)):
         streams = (Baseline(), Baseline())

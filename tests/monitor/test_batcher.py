@@ -23,7 +23,7 @@ def test_beats_are_due_when_there_are_enough(batcher: Batcher[str]) -> None:
         batcher.add(f"beat {i}", beat=True, now=0.0)
     assert batcher.full
     assert batcher.due(0.0)
-    assert batcher.take() == ["beat 0", "beat 1", "beat 2"]
+    assert batcher.take() == (["beat 0", "beat 1", "beat 2"],) * 2
     assert not batcher.due(9.0)
 
 
@@ -42,7 +42,7 @@ def test_what_needs_no_scorer_does_not_wait_unless_it_stands_behind_a_beat(batch
     assert batcher.due(0.0)
     batcher.add("beat", beat=True, now=0.0)
     assert not batcher.due(0.0)
-    assert batcher.take() == ["second of signal", "beat"]
+    assert batcher.take() == (["second of signal", "beat"], ["beat"])
 
 
 def test_a_new_line_has_a_new_deadline(batcher: Batcher[str]) -> None:

@@ -248,6 +248,10 @@ def test_what_is_remembered_does_not_grow() -> None:
     sizes: Sequence[int] = []
     for n, (beat, score) in enumerate(rhythm("V.VVx" * 400)):
         findings.beat(beat, score)
+        if n == 10:
+            findings.raised(0.0)
         if n in {1000, 2000}:
-            sizes = [*sizes, len(findings._recent) + sum(f.nbytes for f in findings._tally.figures.values())]
+            tally = findings._tally
+            assert tally is not None
+            sizes = [*sizes, len(findings._recent) + sum(f.nbytes for f in tally.figures.values())]
     assert sizes[0] == sizes[1]

@@ -145,7 +145,7 @@ def test_a_stream_that_cannot_be_saved_is_said_and_monitored(
 ) -> None:
     daemon = Daemon(tmp_path, CountingScorer(), 5.0)
     daemon.play(pieces[:20])
-    daemon.pipeline._streams.live["sim-001"].alerts.heart_rate._odd = object()  # type: ignore[attr-defined]
+    daemon.pipeline._streams.live["sim-001"].selector._odd = object()  # type: ignore[attr-defined]
     daemon.play(pieces[20:])
     assert words(daemon) == [("lead-off", "raised")]
     assert "stream sim-001 cannot be kept: TypeError('a builtins.object cannot be saved" in caplog.text

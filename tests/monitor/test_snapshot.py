@@ -147,6 +147,7 @@ def test_a_beat_that_two_parts_of_the_findings_share_is_one_again() -> None:
 
     def told(*, saved: bool) -> str:
         findings, r = EpisodeFindings(8), 0.0
+        findings.raised(0.0)
         for index, rr in enumerate([*[0.8] * 12, 0.5, 1.1, 0.8, 0.8]):
             r += rr
             odd = rr == 0.5

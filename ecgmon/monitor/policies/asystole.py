@@ -11,13 +11,14 @@ asystole here, which is as bad, and no other policy can see it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.policies.base import Change, NoBeats, Standing
+from ecgmon.monitor.policies.base import Change, NoBeats, Standing, Steady
 from ecgmon.monitor.policies.condition import Condition
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.silence import Silence, SilenceWatch
@@ -34,6 +35,7 @@ class AsystoleSettings(Settings, frozen=True):
     """No beat for long."""
 
     enabled: bool = True
+    """false: never raised."""
     seconds: Annotated[float, Meta(ge=2, le=60, description="without a beat, s")] = 4.0
 
 
@@ -41,6 +43,7 @@ class PauseSettings(Settings, frozen=True):
     """No beat for a while."""
 
     enabled: bool = True
+    """false: never raised."""
     seconds: Annotated[float, Meta(ge=1, le=60, description="without a beat, s")] = 3.0
     clear_seconds: Annotated[float, Meta(ge=0, le=3600, description="after the last pause, s")] = 10.0
 
@@ -51,6 +54,8 @@ class Asystole:
     missing samples leave it standing; where the lead is off nothing is known any more, and it is cleared;
     while ``lead_off`` stands none is raised.
     """
+
+    __slots__ = ("_alert", "_good", "_lead_off", "_line", "_settings", "_silence", "limit")
 
     def __init__(
         self, settings: AsystoleSettings, line: Line, silence: SilenceWatch, lead_off: Condition
@@ -69,15 +74,25 @@ class Asystole:
         """The alert stands."""
         return self._alert.on
 
-    def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
-        if not (self._line.heart and beat.good):
-            return []
+    @property
+    def rests(self) -> bool:
+        return not self._alert.on
+
+    def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:  # noqa: ARG002 - the protocol's
+        if not (beat.good and self._line.heart):
+            return ()
         before, self._good = self._good, beat.r
+        if not self._alert.on:
+            return ()
         near = beat.r - before <= CLEAR_SHARE * self._settings.seconds
-        if not self.on or before <= self._alert.onset or not near:
-            return []
+        if before <= self._alert.onset or not near:
+            return ()
         self._alert.end = max(self._alert.end, before)
         return self._alert.clear(beat.ready)
+
+    def passed(self, beats: Sequence[Steady]) -> None:
+        """As :meth:`ecgmon.monitor.policies.base.ByInterval.passed`."""
+        self._good = beats[-1][1]
 
     def second(self, quality: Quality) -> list[Change]:
         if not self._settings.enabled:
@@ -111,11 +126,17 @@ class Pause(NoBeats):
     ``asystole`` in use a pause has no upper limit.
     """
 
+    __slots__ = ("_alert", "_asystole", "_settings", "_silence")
+
     def __init__(self, settings: PauseSettings, asystole: Asystole, silence: SilenceWatch) -> None:
         self._settings = settings
         self._asystole = asystole
         self._silence = silence
         self._alert = Standing("pause", "warning")
+
+    @property
+    def rests(self) -> bool:
+        return not self._alert.on
 
     def second(self, quality: Quality) -> list[Change]:
         if not self._settings.enabled:

@@ -34,6 +34,11 @@ class Policy(Protocol):
     :mod:`ecgmon.monitor.snapshot`: its attributes are plain values, components of such, or other policies.
     """
 
+    @property
+    def rests(self) -> bool:
+        """Asked behind a calm second (:class:`ecgmon.monitor.policies.Watch`): the next calm one would change
+        nothing here, and need not be told."""
+
     def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
         """The next beat; ``score`` is None when it was not good enough to be scored."""
 
@@ -44,8 +49,22 @@ class Policy(Protocol):
         """The stream ends at ``t``: clear what stands."""
 
 
+Steady = tuple[float, float]
+"""A beat like nearly all: RR interval and R-peak, stream time, s."""
+
+
+class ByInterval(Protocol):
+    """What looks at RR intervals alone need not be told of each steady beat while all is at rest."""
+
+    def passed(self, beats: Sequence[Steady]) -> None:
+        """These came since the last beat or second that was told, or more than eight of which these are the
+        last: good ones of the heart, each next to the one before, at intervals within every limit."""
+
+
 class NoBeats:
     """Of policies in which beats play no part: they are not called with any."""
+
+    __slots__ = ()
 
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
         return ()
@@ -53,6 +72,12 @@ class NoBeats:
 
 class NoSeconds:
     """Of policies in which seconds play no part; likewise."""
+
+    __slots__ = ()
+
+    @property
+    def rests(self) -> bool:
+        return True
 
     def second(self, quality: Quality) -> tuple[()]:  # noqa: ARG002 - the protocol's
         return ()
@@ -62,6 +87,8 @@ class Standing:
     """One alert that stands or does not. Raise and clear come by turns, whatever a policy asks for, and no
     two begin at one moment: what was cleared is not raised again.
     """
+
+    __slots__ = ("_kind", "_severity", "end", "on", "onset", "time")
 
     def __init__(self, kind: AlertKind, severity: Severity) -> None:
         self._kind: AlertKind = kind

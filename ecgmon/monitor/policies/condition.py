@@ -20,6 +20,7 @@ class ConditionSettings(Settings, frozen=True):
     """A condition of the signal."""
 
     enabled: bool = True
+    """false: never raised."""
     raise_seconds: Annotated[int, Meta(ge=1, le=3600, description="such seconds that raise")] = 15
     clear_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds in a row that clear")] = 5
 
@@ -39,6 +40,8 @@ class Condition(NoBeats):
     A gap, and missing samples where ``kinds`` does not name them, say nothing either way, but where
     ``losses`` are watched and heavy; beats play no part.
     """
+
+    __slots__ = ("_alert", "_bad", "_calm", "_kinds", "_line", "_losses", "_settings", "_since")
 
     def __init__(
         self,
@@ -62,6 +65,11 @@ class Condition(NoBeats):
         """The alert stands."""
         return self._alert.on
 
+    @property
+    def rests(self) -> bool:
+        at_rest = not (self._bad or self._alert.on) and (self._losses is None or self._losses.rests)
+        return at_rest or not self._settings.enabled
+
     def second(self, quality: Quality) -> list[Change]:
         signal = self._line.signal
         if not self._settings.enabled or signal is None:
@@ -77,7 +85,7 @@ class Condition(NoBeats):
             self._bad += 1
             if self._alert.on or self._bad >= self._settings.raise_seconds:
                 return self._alert.begin(self._since, now, now)
-        elif signal not in LOST:
+        elif signal not in LOST and (self._bad or self._alert.on):
             self._bad = max(0, self._bad - 1)
             self._calm += 1
             if self._calm >= self._settings.clear_seconds:

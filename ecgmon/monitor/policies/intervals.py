@@ -12,10 +12,11 @@ nothing of the heart: only the intervals that it touches are none. Among losses 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ecgmon.ecg.types import Beat, Quality
+from ecgmon.monitor.policies.base import Steady
 from ecgmon.monitor.policies.silence import BRIDGE, Silence
 
 MEMORY: Final = 30.0
@@ -30,6 +31,8 @@ class Intervals:
 
     ``slow``: intervals are also taken from the line.
     """
+
+    __slots__ = ("_after_good", "_asked", "_behind", "_ends", "_gap", "_n", "_run", "_slow", "last", "rr")
 
     def __init__(self, n: int, *, slow: bool) -> None:
         self._n = n
@@ -51,6 +54,11 @@ class Intervals:
         """Of the oldest, stream time, s; there must be one."""
         return self._ends[0] - self.rr[0]
 
+    @property
+    def rests(self) -> bool:
+        """No second is waited for, and a beat next to the last one brings an interval."""
+        return self._after_good and self._asked == math.inf
+
     def beside_loss(self, t: float) -> bool:
         """Whether a short loss may be why nothing is known at stream time ``t``."""
         return t - self._gap < BESIDE
@@ -68,18 +76,33 @@ class Intervals:
             return False
         r, rr = beat.r, beat.rr
         self.last = max(self.last, r)
-        if not math.isfinite(rr):
-            if self.beside_loss(r):
-                pass
-            elif self._slow and not after_good:
+        if math.isfinite(rr):
+            if after_good:
+                self._append(rr, r)
+                if self._asked < math.inf:
+                    self._behind += 1
+            return after_good
+        if not self.beside_loss(r):
+            if self._slow and not after_good:
                 self._asked, self._behind = r, 0
             else:  # a gap, or nobody can tell
                 self.forget()
-        elif after_good:
-            self._append(rr, r)
-            self._behind += 1
-            return True
         return False
+
+    def follow(self, beats: Sequence[Steady]) -> None:
+        """Beats that :meth:`beat` would take one by one, at rest."""
+        self.rr += [interval for interval, _ in beats]
+        self._ends += [r for _, r in beats]
+        self.last = max(self.last, self._ends[-1])
+        self._drop(len(self.rr) - self._n)
+
+    def behind(self, beats: Sequence[Steady]) -> tuple[list[float], float]:
+        """``rr`` and ``last`` as they will be behind :meth:`follow`."""
+        if not beats:
+            return self.rr, self.last
+        last = beats[-1][1]
+        ends = [*zip(self.rr, self._ends, strict=True), *beats][-self._n :]
+        return [rr for rr, end in ends if end >= last - MEMORY], max(self.last, last)
 
     def second(self, quality: Quality, slow: Iterable[Silence]) -> list[float]:
         """The verdict over a second, and the slow silences known with it. The ends of the intervals it
@@ -102,10 +125,15 @@ class Intervals:
         return ends
 
     def _append(self, seconds: float, end: float) -> None:
-        rr, ends = self.rr, self._ends
-        rr.append(seconds)
-        ends.append(end)
-        if len(rr) > self._n:
-            del rr[0], ends[0]
-        while ends[0] < end - MEMORY:
-            self.forget(len(rr) - 1)
+        self.rr.append(seconds)
+        self._ends.append(end)
+        self._drop(len(self.rr) - self._n)
+
+    def _drop(self, gone: int) -> None:
+        """The oldest that are too many, ``gone`` at least, and those that are too old."""
+        ends = self._ends
+        oldest = ends[-1] - MEMORY
+        while ends[max(0, gone)] < oldest:
+            gone = max(0, gone) + 1
+        if gone > 0:
+            del self.rr[:gone], ends[:gone]

@@ -27,12 +27,11 @@ Where the line is not known (verdicts without extents), flat is lead-off.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Set
 from typing import Final, Literal
 
+from ecgmon.ecg.latest import Latest
 from ecgmon.ecg.types import Beat, Quality, Score
-from ecgmon.monitor.middle import median
 
 QUIET_SHARE: Final = 0.2
 """Of the usual QRS size. A second that stays below it holds no beat; nor is what the detector finds below it:
@@ -80,12 +79,14 @@ class Line:
     ``quiet_mv``: a line that moves less is at rest, mV.
     """
 
+    __slots__ = ("_last", "_rare", "_rest", "_sizes", "_usual", "heart", "quiet_mv", "signal", "silent")
+
     def __init__(self, quiet_mv: float) -> None:
         self.quiet_mv = quiet_mv
-        self._sizes: deque[float] = deque(maxlen=USUAL_BEATS)
+        self._sizes = Latest(USUAL_BEATS)
         self._usual = 0.0
         self._last = -math.inf
-        self._rare: deque[float] = deque(maxlen=2)  # the last beats of a slow heart
+        self._rare: list[float] = []  # the last two beats of a slow heart
         self._rest = 0
         self.signal: Signal | None = None
         """What the last second was; None before the first."""
@@ -95,21 +96,36 @@ class Line:
         """Whether the last beat was one of the heart, and not what a detector makes of a line without any."""
 
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
-        if beat.r - self._last > FORGET_SECONDS and beat.good:
+        r, size, usual = beat.r, beat.size, self._usual
+        since = r - self._last
+        if since > FORGET_SECONDS and beat.good:
             self._sizes.clear()
-            self._usual = 0.0
-        ghost = beat.size < QUIET_SHARE * self._usual  # never where the size is NaN, not known
-        echo = beat.size < ECHO_SHARE * self._usual and beat.r - self._last < ECHO_SECONDS
+            usual = self._usual = 0.0
+        ghost = size < QUIET_SHARE * usual  # never where the size is NaN, not known
+        echo = since < ECHO_SECONDS and size < ECHO_SHARE * usual
         self.heart = not (ghost or echo)
         if self.heart:
-            if beat.r - self._last >= RARE_SECONDS:
-                self._rare.append(beat.r)
-            self._last = beat.r
-            if beat.good and not math.isnan(beat.size):
-                self._sizes.append(beat.size)
-                known = len(self._sizes) >= KNOWN_BEATS
-                self._usual = median(self._sizes) if known else 0.0
+            if since >= RARE_SECONDS:
+                self._rare = [*self._rare[-1:], r]
+            self._last = r
+            if beat.good and not math.isnan(size):
+                self._sizes.append(size)
+                self._usual = self._sizes.median if self._sizes.size >= KNOWN_BEATS else 0.0
         return ()
+
+    @property
+    def rests(self) -> bool:
+        return True
+
+    def calm(self, quality: Quality) -> bool:
+        """A good second with a QRS complex in it, as nearly all are: :meth:`second` finds it ``good``, not
+        silent, and its end not at rest."""
+        extents, usual = quality.extents, self._usual
+        if not extents or quality.flat or quality.clipped or quality.noisy or quality.missing:
+            return False
+        if extents[-1] < self.quiet_mv or 0 < SHIFT_SHARE * usual < quality.wander:
+            return False
+        return not 0 < max(extents) < QUIET_SHARE * usual
 
     def second(self, quality: Quality) -> tuple[()]:
         self.silent = not quality.missing and self._is_silent(quality)

@@ -10,7 +10,6 @@ nothing comes at all ``stream-lost`` speaks.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from ecgmon.ecg.types import Quality
@@ -38,27 +37,41 @@ class Losses:
     """Follows one stream, second by second. A second counts as lost if there was a gap in it, or nothing but
     missing samples."""
 
+    __slots__ = ("_blind", "_left", "_lost", "_run", "_whole", "heavy", "since")
+
     def __init__(self) -> None:
         self.heavy = False
         """Too much was lost."""
         self.since = 0.0
         """Stream time from which on it was, s."""
         self._run = 0
-        self._whole = LEARN  # seconds since the last loss
-        self._lost: deque[bool] = deque(maxlen=SPAN)
-        self._blind: deque[int] = deque(maxlen=SPAN)  # each second that was, -1 for others
+        self._whole = LEARN  # seconds since the last loss, as far as they matter
+        self._left = 0  # seconds until none that was lost is looked back on
+        self._lost: list[bool] = []  # of the last SPAN seconds; empty where none was lost
+        self._blind: list[int] = []  # each of those that was, -1 for others
+
+    @property
+    def rests(self) -> bool:
+        """Nothing was lost in the seconds that are looked back on."""
+        return not self._left
 
     def second(self, quality: Quality, signal: Signal) -> bool:
         """Take the next second; returns ``heavy``."""
         lost = signal == "gap" or (signal == "missing" and not quality.partial)
+        if not (lost or self._left):
+            return False
         self._run = self._run + 1 if lost and not quality.partial else 0
         if lost and self._whole < LEARN:
             for i in range(1, min(self._whole, len(self._blind)) + 1):
                 self._blind[-i] = quality.second - i
-        self._whole = 0 if lost else self._whole + 1
+        self._whole = 0 if lost else min(self._whole + 1, LEARN)
         if self._run <= RUN:
+            self._left = SPAN if lost else self._left - 1
             self._lost.append(lost)
             self._blind.append(quality.second if lost else -1)
+            del self._lost[:-SPAN], self._blind[:-SPAN]
+        if not self._left:
+            self._lost, self._blind = [], []
         if not (lost or self.heavy):
             return False  # no more were lost than before
         blind = [second for second in self._blind if second >= 0]

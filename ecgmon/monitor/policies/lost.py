@@ -15,11 +15,14 @@ class StreamLostSettings(Settings, frozen=True):
     """Nothing comes."""
 
     enabled: bool = True
+    """false: never raised."""
     seconds: Annotated[float, Meta(gt=0, le=86_400, description="without data, s")] = 10.0
 
 
 class StreamLost(NoBeats, NoSeconds):
     """Raised and cleared by the pipeline, which knows what time it is; beats and seconds play no part."""
+
+    __slots__ = ("_alert", "settings")
 
     def __init__(self, settings: StreamLostSettings) -> None:
         self.settings = settings

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from ecgmon.ecg.episodes import EpisodeRule, EpisodeSettings, Event
 from ecgmon.ecg.types import Beat, Quality, Score
@@ -23,6 +23,8 @@ EVIDENCE_BEATS: Final = 32
 class OddBeats:
     """``anomalous-beats``: the episode rule of :mod:`ecgmon.ecg.episodes` over the scored beats."""
 
+    __slots__ = ("_findings", "_look_back", "_odd", "_oddest", "_peaks", "_recent", "_rule")
+
     def __init__(self, settings: EpisodeSettings) -> None:
         self._rule = EpisodeRule(settings)
         look_back = max(settings.of_beats, settings.run_beats)
@@ -33,17 +35,29 @@ class OddBeats:
         # numbers: none that an odder one follows. Of the others the R-peak alone is kept: a beat with its
         # score is 3 KB.
         self._recent: list[tuple[int, Beat, Score]] = []
-        self._peaks: deque[float] = deque(maxlen=max(EVIDENCE_BEATS, look_back))
+        self._peaks: list[float] = []
         self._oddest: tuple[Beat, Score] | None = None
 
+    @property
+    def rests(self) -> bool:
+        """Always, but that time clears an alert: while ``on``, seconds are told all the same."""
+        return True
+
+    @property
+    def on(self) -> bool:
+        """The alert stands."""
+        return self._rule.active
+
     def beat(self, beat: Beat, score: Score | None) -> Sequence[Change]:
-        changes = self._changes(self._rule.tick(beat.r))
+        rule = self._rule
+        changes = self._changes(rule.tick(beat.r)) if rule.active else []
         if score is None:
-            self._rule.unknown()
+            rule.unknown()
             self._findings.beat(beat, score)
             return changes
-        events = self._rule.feed(beat.r, score.alarming)
-        if not (events or score.alarming):
+        alarming = score.alarming
+        events = rule.feed(beat.r, alarming)
+        if not (events or alarming):
             self._findings.beat(beat, score)
             return changes
         # Decided at the R-peak, known when the beat was ready. What ends does not contain this beat, which
@@ -51,15 +65,16 @@ class OddBeats:
         decided = [event._replace(time=beat.ready) for event in events]
         changes += self._changes(event for event in decided if event.state == "cleared")
         self._findings.beat(beat, score)
-        if score.alarming:
+        if alarming:
             kept = self._keep(beat, score)
             self._peaks.append(beat.r)
-            if self._rule.active:
+            del self._peaks[: -max(EVIDENCE_BEATS, self._look_back)]
+            if rule.active:
                 self._note(beat, kept)
         return changes + self._changes(event for event in decided if event.state == "raised")
 
     def second(self, quality: Quality) -> Sequence[Change]:
-        return self._changes(self._rule.tick(float(quality.second + 1)))
+        return self._changes(self._rule.tick(quality.second + 1.0)) if self._rule.active else ()
 
     def end(self, t: float) -> Sequence[Change]:
         if not self._rule.active:
@@ -94,6 +109,8 @@ class OddBeats:
                 if beat.r >= event.onset:
                     self._note(beat, score)
         findings, summary = self._findings.told()
+        if event.state == "cleared":
+            self._findings.cleared()
         peaks = [r for r in self._peaks if event.onset <= r <= event.end]
         return Change(
             kind="anomalous-beats",

@@ -12,6 +12,7 @@ than 10 s, and no short run fills them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -19,7 +20,7 @@ from msgspec import Meta
 from ecgmon.config import Settings
 from ecgmon.ecg.types import AlertKind, Beat, Quality, Score
 from ecgmon.monitor.middle import mean, median
-from ecgmon.monitor.policies.base import Change, Standing
+from ecgmon.monitor.policies.base import Change, Standing, Steady
 from ecgmon.monitor.policies.intervals import Intervals
 from ecgmon.monitor.policies.line import Line
 from ecgmon.monitor.policies.silence import SilenceWatch
@@ -34,6 +35,9 @@ KNOWN_SECONDS: Final = 10.0
 FEW_SECONDS: Final = 20.0
 """So it is after so long beside a short loss, and where fewer intervals than are looked at were known."""
 
+ROUNDING: Final = 1e-9
+"""A mean, added up, lies outside of its numbers by no larger share."""
+
 Rate = Annotated[float, Meta(gt=0, le=400, description="beats/min")]
 
 
@@ -41,6 +45,7 @@ class BradycardiaSettings(Settings, frozen=True):
     """The heart beats slowly."""
 
     enabled: bool = True
+    """false: never raised."""
     below: Rate = 40.0
     hysteresis: Annotated[float, Meta(ge=0, le=100, description="beats/min above, to clear")] = 5.0
 
@@ -49,12 +54,18 @@ class TachycardiaSettings(Settings, frozen=True):
     """The heart beats fast."""
 
     enabled: bool = True
+    """false: never raised."""
     above: Rate = 140.0
     hysteresis: Annotated[float, Meta(ge=0, le=100, description="beats/min below, to clear")] = 10.0
 
 
 class RateLimit:
     """One limit of one stream. ``sign`` is 1 for an upper limit, -1 for a lower one."""
+
+    __slots__ = (
+        "_alert", "_back", "_beats", "_full", "_intervals", "_known", "_limit", "_line", "_sign",
+        "_silence", "safe",
+    )  # fmt: skip
 
     def __init__(
         self, kind: AlertKind, line: Line, silence: SilenceWatch, beats: int, limit: float, back: float
@@ -65,16 +76,28 @@ class RateLimit:
         self._sign = 1.0 if limit >= back else -1.0
         self._limit = limit
         self._back = back
+        self.safe = 60.0 / limit * (1.0 + self._sign * ROUNDING)
+        """Intervals on this side of it, s, are within the limit."""
         self._intervals = Intervals(beats, slow=self._sign < 0)
         self._known = -math.inf  # end of the last interval
-        self._full = -math.inf  # of the last one with enough before it
+        self._full = -math.inf  # of the last one with enough before it, where it mattered
         self._alert = Standing(kind, "warning")
+
+    @property
+    def rests(self) -> bool:
+        rr = self._intervals.rr
+        return self._intervals.rests and not self._alert.on and (not rr or self._within(rr))
 
     def beat(self, beat: Beat, score: Score | None) -> list[Change]:  # noqa: ARG002 - the protocol's
         if self._intervals.beat(beat, usable=beat.good and self._line.heart):
             self._known = beat.r
             return self._judge(beat.r, beat.ready)
         return []
+
+    def passed(self, beats: Sequence[Steady]) -> None:
+        """As :meth:`ecgmon.monitor.policies.base.ByInterval.passed`."""
+        self._intervals.follow(beats)
+        self._known = beats[-1][1]
 
     def second(self, quality: Quality) -> list[Change]:
         now = quality.second + 1.0
@@ -97,6 +120,8 @@ class RateLimit:
         rr = self._intervals.rr
         if len(rr) < self._beats:
             return []
+        if not self._alert.on and self._within(rr):
+            return []
         self._full = r
         sign, rate = self._sign, 60.0 / mean(rr)
         beyond = sign * rate > sign * self._limit
@@ -107,6 +132,10 @@ class RateLimit:
         if self._alert.on:
             self._alert.end = max(self._alert.end, r)
         return []
+
+    def _within(self, rr: list[float]) -> bool:
+        """No interval is beyond the limit, and so neither is their mean."""
+        return max(rr) < self.safe if self._sign < 0 else min(rr) > self.safe
 
 
 def bradycardia(settings: BradycardiaSettings, line: Line, silence: SilenceWatch) -> RateLimit:

@@ -16,7 +16,6 @@ and one that does not count begins the silence anew.
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Final, NamedTuple
 
 from ecgmon.ecg.types import Beat, Quality, Score
@@ -31,6 +30,9 @@ BRIDGE: Final = 3
 
 KNOWN_SHARE: Final = 2
 """A silence is known where so many times as much of it was seen as was lost."""
+
+SHORT: Final = RARE_SECONDS
+"""No alarm is about a stretch shorter than this, or than the limit of ``pause``, s."""
 
 REMEMBERED: Final = 256
 """Lost seconds that are kept in mind; a silence with more was told of long ago."""
@@ -62,10 +64,19 @@ class Silence(NamedTuple):
 class SilenceWatch:
     """Follows one stream; stands behind ``line`` among its policies, before those that read ``known``."""
 
+    __slots__ = (
+        "_after_good", "_between", "_from", "_hidden", "_last", "_learned", "_line", "_lost",
+        "_run", "known", "longest", "short", "slow", "steady",
+    )  # fmt: skip
+
     def __init__(self, line: Line) -> None:
         self._line = line
+        self.short = SHORT
+        """Stretches shorter than that are nobody's concern, s."""
+        self.steady = False
+        """The last beat was a good one of the heart, close behind another such."""
         self._from: float | None = None  # begin of the usable seconds, short losses among them, up to now
-        self._lost: deque[int] = deque(maxlen=REMEMBERED)  # those losses
+        self._lost: list[int] = []  # those losses
         self._run = 0  # seconds of the last one
         self._learned = -math.inf  # until then the detector, begun anew behind a loss, may tell of no beat
         self._hidden = -math.inf  # until then there may have been one that it did not tell of
@@ -80,12 +91,33 @@ class SilenceWatch:
         """Seconds of the longest one; 0 of none."""
 
     def beat(self, beat: Beat, score: Score | None) -> tuple[()]:  # noqa: ARG002 - the protocol's
-        usable = self._line.heart and beat.good
+        heart = self._line.heart
+        usable = heart and beat.good
         follows, self._after_good = usable and self._after_good, usable
-        if self._line.heart:
-            self._between.append((self._last, beat.r, follows and math.isfinite(beat.rr)))
+        good = follows and math.isfinite(beat.rr)
+        self.steady = good and beat.r - self._last < self.short
+        if heart:
+            self._between.append((self._last, beat.r, good))
             self._last = beat.r
         return ()
+
+    @property
+    def rests(self) -> bool:
+        since, short = self._from, self.short
+        if since is None or self._last < since or not self.steady or self._learned > -math.inf:
+            return False
+        return not any(b - a >= short for a, b, _ in self._between)
+
+    def passes(self, second: int) -> bool:
+        """In place of :meth:`second`, for a calm one at rest: beats still come, and what lies between them is
+        too short for anyone. False: it is not so, and nothing was done."""
+        until = second + 1.0
+        if not until - self._last < self.short:
+            return False
+        between = self._between
+        if between:
+            self._between = [] if between[-1][1] < until else [pair for pair in between if pair[1] >= until]
+        return True
 
     def second(self, quality: Quality) -> tuple[()]:
         k, signal = quality.second, self._line.signal
@@ -96,6 +128,7 @@ class SilenceWatch:
         self._ended(quality, usable=usable or bridged)
         if bridged:
             self._lost.append(k)
+            del self._lost[:-REMEMBERED]
             self._learned = k + 1 + RECOVERY
         elif usable:
             self._go_on(k)
@@ -112,7 +145,9 @@ class SilenceWatch:
             self._from = float(k)
             self._learned = self._hidden = -math.inf
             self._lost.clear()
-        if k < self._learned and not self._line.silent and not k <= self._last < k + 1:
+        if k >= self._learned:
+            self._learned = -math.inf
+        elif not self._line.silent and not k <= self._last < k + 1:
             self._hidden = k + 1.0
         until, since = k + 1.0, self._from
         starts = [a for a, _, _ in self._between if since <= a < until] if self._between else []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality
+from ecgmon.ecg.types import WINDOW, Alert, Beat, ModelRef, Quality, Score
 from ecgmon.monitor.alerting import StreamAlerts
 from ecgmon.monitor.policies import AlertSettings
 
@@ -53,6 +53,13 @@ def beats_at(
     return found
 
 
+def score_of(beat: Beat, odd: Sequence[int] | None) -> Score | None:
+    """Of a good beat, where beats are scored."""
+    if odd is None or not beat.good:
+        return None
+    return Score(9.0, 0.5, beat.index in odd, beat.index in odd, {}, beat.window)
+
+
 def play(
     signal: str,
     times: Sequence[float],
@@ -60,16 +67,20 @@ def play(
     settings: AlertSettings | None = None,
     sizes: Mapping[int, float] | None = None,
     bad: Sequence[int] = (),
+    odd: Sequence[int] | None = None,
     each: Callable[[StreamAlerts], None] = lambda _: None,
 ) -> list[Alert]:
-    """All alerts but of odd beats, and what the end clears. ``signal`` has one mark a second."""
+    """All alerts, and what the end clears. ``signal`` has one mark a second. Without ``odd`` beats are not
+    scored, with it all good ones."""
     stream = StreamAlerts("bed-1", settings or AlertSettings(), ModelRef(name="m", hash="abc"), None)
     line: list[tuple[float, Any]] = [(b.ready, b) for b in beats_at(times, sizes or {}, bad, len(signal))]
     line += [(k + 1 + SECOND_DELAY, second(k, mark)) for k, mark in enumerate(signal)]
     found: list[Alert] = []
     for _, what in sorted(line, key=lambda item: item[0]):
-        told = stream.beat(what, None, 0.0) if isinstance(what, Beat) else stream.second(what, 0.0)
-        found += told
+        if isinstance(what, Beat):
+            found += stream.beat(what, score_of(what, odd), 0.0)
+        else:
+            found += stream.second(what, 0.0)
         each(stream)
     return found + stream.end(float(len(signal)), 0.0)
 
