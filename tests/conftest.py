@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from hypothesis import settings
 
 # Before torch is imported, and for every process that a test starts: nets this small wait for their threads
 # longer than they compute, and pytest already uses every core.
@@ -17,6 +18,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # A shell starts what it runs in the background deaf to SIGINT, and so would be the programs that tests
 # interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The first example of a compiled function compiles it, and other processes have the cores as well: time is
+# the business of pytest-timeout and of the bench.
+settings.register_profile("ecgmon", deadline=None)
+settings.load_profile("ecgmon")
 
 ROOT = Path(__file__).resolve().parent.parent
 

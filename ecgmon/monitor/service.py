@@ -196,7 +196,9 @@ class Service:
             self._beat()
             if self._reload_wanted:
                 self._reload()
-            chunk = self.source.get(self.pipeline.wait(POLL))
+            chunk = self.source.get(0.0)  # most come together, and how long to wait takes time to find out
+            if chunk is None:
+                chunk = self.source.get(self.pipeline.wait(POLL))
             last, before = self._clock(), last
             if last - before > STOOD_STILL:
                 log.warning("the loop stood still for %.1f s", last - before)

@@ -157,7 +157,9 @@ def _attributes(component: object, but: Container[str]) -> dict[str, Any]:
     return {
         name: value
         for name, value in attributes(component).items()
-        if name not in CONSTANTS and name not in but and not _is_constant(value)
+        if name not in CONSTANTS
+        and name not in but
+        and (type(value) in _ATOMS or not _is_constant(value))  # most are, and that is soon seen
     }
 
 
@@ -169,7 +171,7 @@ def _is_saveable(cls: type[object]) -> bool:
 
 def _is_constant(value: object) -> bool:
     named_tuple = isinstance(value, tuple) and hasattr(value, "_fields")
-    return named_tuple or callable(value) or isinstance(value, Settings | frozenset)
+    return named_tuple or callable(value) or isinstance(value, (Settings, frozenset))
 
 
 def _class(value: object) -> Any:
@@ -197,6 +199,8 @@ def _are_components(value: object) -> bool:
 
 
 def _save(value: Any) -> Plain:
+    if type(value) in _ATOMS:
+        return value
     if _is_component(value):
         return save(value)
     return [save(each) for each in value] if _are_components(value) else to_plain(value)

@@ -44,6 +44,9 @@ from ecgmon.transport.topics import PREFIX, OwnTopics
 
 log = logging.getLogger(__name__)
 
+PACE: Final = 0.02
+"""Seconds from one turn of the publisher to the next: what comes meanwhile goes out together."""
+
 RETRY_SECONDS: Final = 1.0
 """Pause of the publisher after a failure inside."""
 
@@ -82,11 +85,13 @@ class MqttSink:
                 unheard=self._on_unheard,
             ),
             presence=Presence(self._topics.status, *(self._status(s) for s in ("online", "offline", "lost"))),
+            pace=PACE / 2,
         )
         self._outbox: Outbox | None = None
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         self._work = False
+        self._new_alerts = False  # the outbox may hold alerts beyond the last one sent
         self._closing = False
         self._answers: deque[tuple[int, Answer]] = deque()
         self._window = Window()  # the publisher's thread alone uses it
@@ -150,6 +155,7 @@ class MqttSink:
             return
         key = f"{alert.id}/{alert.state}"
         self._box.put(key, topic, encode_alert(alert), cleared=alert.state == "cleared")
+        self._new_alerts = True
         self._wake()
 
     def state(self, stream: str, state: State) -> None:
@@ -234,9 +240,10 @@ class MqttSink:
         return not len(self._box) and not (self._connection.connected and self._states.unsent)
 
     def _wake(self) -> None:
-        with self._changed:
-            self._work = True
-            self._changed.notify_all()
+        if not self._work:  # else the publisher has been told, and has not looked yet
+            with self._changed:
+                self._work = True
+                self._changed.notify_all()
 
     def _on_up(self) -> None:
         self._states.send_all_again()
@@ -276,12 +283,14 @@ class MqttSink:
                     self._work = True
             else:
                 self._trouble = None
+                time.sleep(PACE)
 
     def _publish(self) -> None:
         if self._connection.generation != self._generation:  # begin again with all that is not acknowledged
             self._generation = self._connection.generation
             self._window.begin()
             self._answers.clear()
+            self._new_alerts = True
         self._settle()
         self._send_alerts()
         self._send_states()
@@ -300,20 +309,26 @@ class MqttSink:
         if self._window.wait(now) == 0:
             oldest = self._box.after(0, 1)
             self._window.try_again(now, oldest[0].number if oldest else None)
+            self._new_alerts = True
 
     def _send_alerts(self) -> None:
         """Fill the window with the oldest alerts beyond the last one sent."""
-        if not self._window.free or not self._connection.connected:
+        free = self._window.free
+        if not (self._new_alerts and free and self._connection.connected):
             return
-        for entry in self._box.after(self._window.last, self._window.free):
+        self._new_alerts = False  # before we look: one may come meanwhile
+        entries = self._box.after(self._window.last, free)
+        if len(entries) == free:
+            self._new_alerts = True
+        for entry in entries:
             message = self._connection.publish(Message(entry.topic, entry.payload))
             if message is None:
+                self._new_alerts = True
                 break
             self._window.sent(message, entry.number)
 
     def _send_states(self) -> None:
         while self._connection.connected and (waiting := self._states.take()) is not None:
-            topic, payload = waiting
-            if self._connection.publish(Message(topic, payload, qos=0, retain=True)) is None:
-                self._states.give_back(topic, payload)
+            if not self._connection.tell(*waiting):
+                self._states.give_back(*waiting)
                 return

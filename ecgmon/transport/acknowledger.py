@@ -7,57 +7,46 @@ that is being scored, and the next chunks arrive as 9, 12, 10.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 
 
-class _Slot:
-    """One message's place in the line."""
+class Slot:
+    """One message's place in the line; to call it, from any thread, acknowledges the message."""
 
-    __slots__ = ("done", "number", "qos")
+    __slots__ = ("_wake", "done", "number", "qos")
 
-    def __init__(self, number: int, qos: int) -> None:
+    def __init__(self, number: int, qos: int, wake: Callable[[], object]) -> None:
         self.number = number
         self.qos = qos
         self.done = False
+        self._wake = wake
+
+    def __call__(self) -> None:
+        self.done = True
+        self._wake()
 
 
 class Acknowledger:
-    """Of one connection; ``send`` takes a message's number and QoS, and is called by one thread at a time.
+    """Of one connection. Its thread calls :meth:`arrived` and :meth:`take`; ``wake``, called on the thread
+    that is done with a message, asks it to take what is ready, soon.
 
-    Never waits for a lock: ``send`` may take locks that the connection's thread holds while it calls us.
+    No locks: a slot is marked done before the wake, and :meth:`take` looks after it was woken.
     """
 
-    def __init__(self, send: Callable[[int, int], object]) -> None:
-        self._send = send
-        self._line: deque[_Slot] = deque()
-        self._sending = threading.Lock()
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self._wake = wake
+        self._line: deque[Slot] = deque()
 
-    def arrived(self, number: int, qos: int) -> Callable[[], None]:
-        """A message of QoS 1 or 2 has come; what is returned acknowledges it, from any thread."""
-        slot = _Slot(number, qos)
+    def arrived(self, number: int, qos: int) -> Slot:
+        """A message of QoS 1 or 2 has come."""
+        slot = Slot(number, qos, self._wake)
         self._line.append(slot)
+        return slot
 
-        def done() -> None:
-            slot.done = True
-            self._advance()
-
-        return done
-
-    def _advance(self) -> None:
-        """Send what is done at the head of the line. Whoever sends already looks again before it leaves."""
-        while self._ready() and self._sending.acquire(blocking=False):
-            try:
-                while self._ready():
-                    slot = self._line.popleft()
-                    self._send(slot.number, slot.qos)
-            finally:
-                self._sending.release()
-
-    def _ready(self) -> bool:
-        """The head of the line is done; another thread may take it meanwhile."""
-        try:
-            return self._line[0].done
-        except IndexError:
-            return False
+    def take(self) -> list[Slot]:
+        """What is done at the head of the line: it can be acknowledged now."""
+        line, ready = self._line, []
+        while line and line[0].done:
+            ready.append(line.popleft())
+        return ready

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -44,6 +44,7 @@ class Handlers:
     """What the owner wants to hear; all are called on the connection's thread.
 
     message     one message came
+    messages    instead of ``message``, where it is given: these came together, in order
     up          the broker has accepted us, and the subscription if there is one
     down        the connection is gone; nothing that was in flight will be acknowledged any more
     delivered   the broker has acknowledged the message of this number
@@ -52,6 +53,7 @@ class Handlers:
     """
 
     message: Callable[[Incoming], None] = lambda _: None
+    messages: Callable[[Sequence[Incoming]], None] | None = None
     up: Callable[[], None] = lambda: None
     down: Callable[[], None] = lambda: None
     delivered: Callable[[int], None] = lambda _: None

@@ -15,19 +15,17 @@ import gc
 import itertools
 import logging
 import random
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ecgmon.bench.broker import mosquitto
 from ecgmon.config import convert
 from ecgmon.ecg.types import Chunk
 from ecgmon.model import bundle
@@ -113,7 +111,7 @@ class Monitor:
     def take(self, number: int, message: Message) -> None:
         """Hand one message to the source, as the connection does."""
         acknowledge = partial(self._acknowledged, number)
-        self.source._on_message(Incoming(message.topic, message.payload, acknowledge))
+        self.source._on_messages([Incoming(message.topic, message.payload, acknowledge)])
         self.work()
 
     def work(self) -> None:
@@ -276,27 +274,6 @@ def _sending(monitor: Monitor, url: str | None) -> Iterator[Callable[[int, Messa
         monitor.source.close()
 
 
-@contextmanager
-def mosquitto() -> Iterator[str]:
-    """A broker of our own; its URL."""
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
-        process = subprocess.Popen(
-            [program, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(0.5)
-        try:
-            yield f"mqtt://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -307,8 +284,8 @@ def main() -> int:
     args = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     if args.broker:
-        with mosquitto() as url:
-            outcome = run(args.messages, args.seed, url)
+        with tempfile.TemporaryDirectory() as folder, mosquitto(Path(folder)) as broker:
+            outcome = run(args.messages, args.seed, broker.url)
     else:
         outcome = run(args.messages, args.seed)
     print(outcome.table())

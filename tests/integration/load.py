@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import struct
 import sys
 import threading
 import time
@@ -11,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from ecgmon.bench.generator import SEQ, TIME
 from ecgmon.bench.processes import resident_bytes
 from ecgmon.config import convert
 from ecgmon.sources.base import chunks
@@ -22,9 +22,6 @@ from ecgmon.transport.connection import Connection
 from ecgmon.transport.messages import Message
 from ecgmon.transport.payloads import encode_binary
 from tests.integration.test_serve_mqtt import Daemon, daemon
-
-SEQ: Final = struct.Struct("<I")  # at byte 8 of the binary form
-TIME: Final = struct.Struct("<d")  # at byte 20
 
 
 class Devices:

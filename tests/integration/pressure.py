@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.integration.fuzz import mosquitto
+from ecgmon.bench.broker import mosquitto
 from tests.integration.load import Cost, Devices, cost, loaded, verdict
 from tests.integration.test_serve_mqtt import Daemon
 
@@ -139,8 +139,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=120.0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder, mosquitto() as url:
-        outcome = run(Path(folder), url, args.seconds)
+    with tempfile.TemporaryDirectory() as folder, mosquitto(Path(folder)) as broker:
+        outcome = run(Path(folder), broker.url, args.seconds)
     print(outcome.table())
     return verdict(outcome.problems())
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ecgmon.bench.broker import mosquitto
 from ecgmon.bench.scrape import Page, quantile
-from tests.integration.fuzz import mosquitto
 from tests.integration.load import Cost, cost, loaded, verdict
 
 WARM: Final = 1 / 3
@@ -121,8 +121,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder, mosquitto() as url:
-        found = problems(run(Path(folder), url, args.streams, args.minutes), args.streams, args.minutes)
+    with tempfile.TemporaryDirectory() as folder, mosquitto(Path(folder)) as broker:
+        found = problems(
+            run(Path(folder), broker.url, args.streams, args.minutes), args.streams, args.minutes
+        )
     return verdict(found)
 
 

@@ -41,7 +41,8 @@ def reading(url: str, topic: str = "t/#", **options: Any) -> Iterator[queue.Queu
         url=url, reconnect_min_seconds=0.1, reconnect_max_seconds=0.2, client_id="reader"
     )
     options = {"persistent": True} | options
-    with running(Connection(settings, "in", Handlers(message=got.put), subscribe=(topic, 1), **options)):
+    subscribe = topic, options.pop("qos", 1)
+    with running(Connection(settings, "in", Handlers(message=got.put), subscribe=subscribe, **options)):
         yield got
 
 
@@ -370,6 +371,51 @@ def test_what_was_not_acknowledged_is_delivered_again_and_the_rest_is_not(mosqui
             time.sleep(0.2)
         with reading(mosquitto.url, manual_ack=True) as got:
             assert drain(got) == [b"2", b"3"]
+
+
+def test_what_was_acknowledged_just_before_the_end_is_not_delivered_again(mosquitto: Broker) -> None:
+    with running(Connection(BrokerSettings(url=mosquitto.url), "out")) as publisher:
+        with reading(mosquitto.url, manual_ack=True, pace=0.2) as got:
+            for number in range(4):
+                publisher.publish(Message("t/a", str(number).encode()))
+            for message in [got.get(timeout=5) for _ in range(4)]:
+                message.acknowledge()
+        time.sleep(0.2)  # Mosquitto reads a packet a turn: a newcomer of the same name could overtake them
+        with reading(mosquitto.url, manual_ack=True) as got:
+            assert drain(got) == []
+
+
+def test_messages_of_all_qualities_are_acknowledged_together_and_none_comes_again(mosquitto: Broker) -> None:
+    """More than the broker sends ahead of our acknowledgements; those of QoS 2 are paho's."""
+    with running(Connection(BrokerSettings(url=mosquitto.url), "out")) as publisher:
+        with reading(mosquitto.url, manual_ack=True, pace=0.01, qos=2) as got:
+            for number in range(60):
+                publisher.publish(Message("t/a", str(number).encode(), qos=number % 3))
+            seen = []
+            for _ in range(60):
+                message = got.get(timeout=5)
+                seen.append(int(message.payload))
+                message.acknowledge()
+            assert sorted(seen) == list(range(60))
+        time.sleep(0.2)
+        with reading(mosquitto.url, manual_ack=True, qos=2) as got:
+            assert drain(got) == []
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_with_a_pace_messages_are_handed_on_together_and_in_order(mosquitto: Broker, protocol: Any) -> None:
+    batches: list[list[bytes]] = []
+    handlers = Handlers(messages=lambda came: batches.append([each.payload for each in came]))
+    settings = BrokerSettings(url=mosquitto.url, protocol=protocol)
+    with (
+        running(Connection(settings, "in", handlers, subscribe=("t/#", 0), pace=0.2)),
+        running(Connection(BrokerSettings(url=mosquitto.url), "out")) as publisher,
+    ):
+        for number in range(200):
+            publisher.publish(Message("t/a", str(number).encode()))
+        wait_for(lambda: sum(map(len, batches)) == 200)
+    assert [payload for batch in batches for payload in batch] == [str(n).encode() for n in range(200)]
+    assert len(batches) < 20
 
 
 def test_a_persistent_session_needs_a_name_that_stays() -> None:

@@ -263,7 +263,8 @@ def test_the_live_metrics_pass_promtool_and_presence_is_told(tmp_path: Path, mos
 def test_sigterm_says_what_it_dropped_when_there_is_no_time_to_drain(
     tmp_path: Path, mosquitto: Broker, mitdb: Path
 ) -> None:
-    with daemon(tmp_path, mosquitto.url, shutdown_seconds=0) as served:
+    source = {"type": "mqtt", "broker": {"url": mosquitto.url}, "qos": 0}  # no window keeps the queue short
+    with daemon(tmp_path, mosquitto.url, shutdown_seconds=0, source=source) as served:
         served.wait_ready()
         command = [
             sys.executable, "-m", "ecgmon.cli", "replay", str(mitdb / "208"), "--broker", mosquitto.url,

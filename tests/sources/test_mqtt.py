@@ -29,6 +29,7 @@ class Broker:
         self.source = source
         self.acknowledged: list[int] = []
         self.sent = 0
+        self.together: list[Incoming] | None = None
 
     def send(
         self,
@@ -41,7 +42,16 @@ class Broker:
         number, self.sent = self.sent, self.sent + 1
         chunk = Chunk("bed", 250.0, ("I",), np.zeros((1, samples), np.float32), 1.0, number)
         body = encode_binary(chunk) if payload is None else payload
-        self.source._on_message(Incoming(topic, body, lambda: self.acknowledged.append(number), retained))
+        message = Incoming(topic, body, lambda: self.acknowledged.append(number), retained)
+        if self.together is None:
+            self.source._on_messages([message])
+        else:
+            self.together.append(message)
+
+    def send_together(self) -> None:
+        """What was sent since ``together`` was set arrives as one."""
+        together, self.together = self.together, None
+        self.source._on_messages(together or [])
 
 
 def test_chunks_come_in_order_and_are_acknowledged_only_by_their_ack() -> None:
@@ -64,6 +74,24 @@ def test_a_full_queue_drops_the_oldest_counts_and_acknowledges_it() -> None:
     assert [chunk.seq if chunk else None for chunk in got] == [3, 4, None]
     assert broker.acknowledged == [0, 1, 2]
     assert broker.source.stats()["dropped"] == {"queue-full": 3, "retained": 0}
+
+
+def test_messages_that_come_together_are_each_judged_and_the_oldest_of_them_dropped() -> None:
+    broker = Broker(MqttSource(MqttSettings(broker=NOBODY, queue_chunks=2)))
+    broker.send()
+    broker.together = []
+    broker.send()
+    broker.send(b"junk")
+    broker.send(retained=True)
+    broker.send()
+    broker.send()
+    broker.send_together()
+    got = [broker.source.get(0.0) for _ in range(3)]
+    assert [chunk.seq if chunk else None for chunk in got] == [4, 5, None]
+    assert sorted(broker.acknowledged) == [0, 1, 2, 3]
+    stats = broker.source.stats()
+    assert stats["dropped"] == {"queue-full": 2, "retained": 1}
+    assert (stats["received"]["messages"], stats["rejected"]["format"]) == (6, 1)
 
 
 def test_the_queue_is_bounded_in_bytes_too() -> None:
