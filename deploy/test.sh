@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Arguments go to pytest: deploy/test.sh tests/ecg -k chunking
-# Tests against a real broker, Prometheus and Alertmanager need Debian's packages, some curl and strace; they are
+# Tests against a real broker, Prometheus, Alertmanager and browser need Debian's packages, some curl and strace; they are
 # installed where that is allowed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,6 +12,7 @@ command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
 command -v amtool >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 if [ -n "$missing" ]; then
     if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
         echo "test: installing$missing" >&2

@@ -65,6 +65,8 @@ def _rows(settings: ServeSettings) -> list[tuple[str, str]]:
     rows.append(("batch", f"{settings.batch.size} beats or {settings.batch.seconds:g} s"))
     http = settings.http
     rows.append(("http", f"http://{http.host}:{http.port}/metrics" if http.enabled else "off"))
+    shown = http.enabled and settings.page.enabled
+    rows.append(("page", f"http://{http.host}:{http.port}/" if shown else "off"))
     if settings.embedded_broker is not None:
         rows.append(("broker", f"embedded, mqtt://127.0.0.1:{settings.embedded_broker.port}"))
     return rows

@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecgmon.monitor.http import HttpSettings
 from ecgmon.monitor.settings import ServeSettings
 from ecgmon.sinks.mqtt import MqttSinkSettings
 from ecgmon.sources.mqtt import MqttSettings
@@ -18,7 +17,7 @@ def warnings(settings: ServeSettings) -> list[str]:
     found: list[str] = []
     for where, broker in _brokers(settings):
         found += [f"{where}: {text}" for text in (*_exposed(broker), *_readable(broker))]
-    found += [f"http: {text}" for text in _http(settings.http)]
+    found += [f"http: {text}" for text in _http(settings)]
     if settings.state_dir is None and any(
         isinstance(sink, MqttSinkSettings) and sink.state_directory is None for sink in settings.sinks
     ):
@@ -60,14 +59,16 @@ def _readable(broker: BrokerSettings) -> Iterator[str]:
         yield from _open_to_others(path)
 
 
-def _http(http: HttpSettings) -> Iterator[str]:
+def _http(settings: ServeSettings) -> Iterator[str]:
+    http = settings.http
     if not http.enabled:
         return
     yield from _open_to_others(http.token_file)
     if Address("mqtt", http.host, 0, path="", username=None, password=None).local:
         return
     if http.token_file is None and http.token_env is None:
-        yield f"{http.host} can be reached from outside; anyone there can read metrics: set token_file"
+        what = "see all patients" if settings.page.enabled else "read metrics"
+        yield f"{http.host} can be reached from outside; anyone there can {what}: set token_file"
     else:
         yield f"{http.host} can be reached from outside, and the token is sent in plaintext: put TLS in front"
 

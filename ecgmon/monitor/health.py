@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from ecgmon.ecg.types import ModelRef
-from ecgmon.monitor.http import Page, json_page
+from ecgmon.monitor.answers import Page, json_page
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Source
 

@@ -1,10 +1,13 @@
-"""One port for Prometheus and for whoever asks how we are: ``/metrics``, ``/healthz``, ``/readyz``.
+"""One port for Prometheus and for whoever asks how we are: ``/metrics``, ``/healthz``, ``/readyz``, and a
+:class:`Site` for people.
 
 Read-only (GET and HEAD), loopback unless told otherwise, a bounded number of connections at a time, each
-with a timeout and small limits, so that a scraper that misbehaves costs the monitor nothing.
+with a timeout and small limits, so that a scraper that misbehaves costs the monitor nothing. An answer that
+goes on, a :class:`Stream`, gives its place back: who may have one, and how many, is the site's to say.
 
-With a token, every page wants ``Authorization: Bearer TOKEN`` but those of :data:`OPEN`: what starts and
-restarts a daemon asks them, rarely has a secret at hand, and learns of no patient.
+With a token, every page wants ``Authorization: Bearer TOKEN`` but those of :data:`OPEN`, and what a site
+calls open: what starts and restarts a daemon asks them, rarely has a secret at hand, and learns of no
+patient.
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
-import msgspec
 from msgspec import Meta
 
 from ecgmon import __version__
 from ecgmon.config import Settings
 from ecgmon.errors import EcgmonError
+from ecgmon.monitor.answers import Page, Request, Site, Stream
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +51,14 @@ REQUEST_BYTES: Final = 16_384
 TOKEN_LENGTH: Final = 16
 """A shorter token could be guessed."""
 
+STREAM_BUFFER: Final = 65_536
+"""Bytes of a stream that wait to be sent, before the system's own doubling."""
+
 TEXT: Final = "text/plain; charset=utf-8"
 
 TIMEOUT: Final = 5.0
-"""Seconds that a request may take from the first byte to the last of the answer, however slow the client."""
+"""Seconds that a request may take from the first byte to the last of the answer, however slow the client; of
+a stream, so long for each part."""
 
 
 class HttpSettings(Settings, frozen=True):
@@ -88,30 +95,15 @@ class HttpSettings(Settings, frozen=True):
         return token
 
 
-class Page(NamedTuple):
-    """An answer."""
-
-    status: HTTPStatus
-    content_type: str
-    body: bytes
-
-
-def text_page(content_type: str, body: bytes) -> Page:
-    """A page that was made."""
-    return Page(HTTPStatus.OK, content_type, body)
-
-
-def json_page(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Page:
-    """``value`` as JSON."""
-    return Page(status, "application/json", msgspec.json.encode(value) + b"\n")
-
-
 class HttpServer:
-    """Serves ``pages`` (path to a function that makes the answer) from its own threads."""
+    """Serves ``pages`` (path to a function that makes the answer), and ``site``, from its own threads."""
 
-    def __init__(self, settings: HttpSettings, pages: Mapping[str, Callable[[], Page]]) -> None:
+    def __init__(
+        self, settings: HttpSettings, pages: Mapping[str, Callable[[], Page]], site: Site | None = None
+    ) -> None:
         self._settings = settings
         self._pages = dict(pages)
+        self._site = site
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -128,7 +120,7 @@ class HttpServer:
         where = (self._settings.host, self._settings.port)
         token = self._settings.token()
         try:
-            self._server = _Server(where, self._pages)
+            self._server = _Server(where, self._pages, self._site)
         except OSError as error:
             reason = error.strerror or error
             raise EcgmonError(
@@ -160,8 +152,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 16
     token: bytes | None = None
 
-    def __init__(self, where: tuple[str, int], pages: dict[str, Callable[[], Page]]) -> None:
+    def __init__(
+        self, where: tuple[str, int], pages: dict[str, Callable[[], Page]], site: Site | None
+    ) -> None:
         self.pages = pages
+        self.site = site
+        self._release: dict[socket.socket, Callable[[], None]] = {}  # gives its place back, once
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._silent: dict[socket.socket, None] = {}  # oldest first
         self._counting = threading.Lock()
@@ -197,9 +193,29 @@ class _Server(ThreadingHTTPServer):
         with self._counting:
             self._silent.pop(request, None)
 
+    def goes_on(self, request: socket.socket) -> None:
+        """Its answer is a stream: it gives its place back, and is not cut off. Little waits in the system for
+        a client that reads slowly: it would be old when it is read."""
+        with contextlib.suppress(OSError):  # the client is gone
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER)
+        self._give_back(request)
+
+    def _give_back(self, request: socket.socket) -> None:
+        with self._counting:
+            release = self._release.pop(request, None)
+        if release is not None:
+            release()
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         end = threading.Timer(TIMEOUT, _cut, [request])  # a timeout of the socket is for one read only
         end.daemon = True
+
+        def release() -> None:
+            end.cancel()
+            self._free.release()
+
+        with self._counting:
+            self._release[request] = release
         try:
             end.start()
             super().process_request_thread(request, client_address)
@@ -207,9 +223,8 @@ class _Server(ThreadingHTTPServer):
             log.warning("a request was not answered: %s", error)
             self.shutdown_request(request)
         finally:
-            end.cancel()
             self.heard(request)
-            self._free.release()
+            self._give_back(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         log.debug("a client went away: %s", sys.exception())
@@ -262,28 +277,66 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
-        path = self.path.partition("?")[0]
-        make = self.server.pages.get(path)
-        if path not in OPEN and not self._may():
-            page = Page(HTTPStatus.UNAUTHORIZED, TEXT, b"a token is needed: Authorization: Bearer TOKEN\n")
-        elif make is None:
-            known = ", ".join(sorted(self.server.pages))
-            page = Page(HTTPStatus.NOT_FOUND, TEXT, f"there are: {known}\n".encode())
-        else:
-            try:
-                page = make()
-            except Exception:
-                log.exception("the page %s could not be made", path)
-                page = Page(HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"failed; see the log\n")
-        self.send_response(page.status)
-        self.send_header("Content-Type", page.content_type)
-        self.send_header("Content-Length", str(len(page.body)))
-        self.send_header("Cache-Control", "no-store")
-        if page.status == HTTPStatus.UNAUTHORIZED:
-            self.send_header("WWW-Authenticate", 'Bearer realm="ecgmon"')
-        self.end_headers()
+        path, _, query = self.path.partition("?")
+        request = Request(path, query, self.headers.get)
+        answer = self._made(request)
+        if isinstance(answer, Stream):
+            self._stream(answer, body=body)
+            return
+        site = self.server.site
+        if site is not None and answer.status >= HTTPStatus.BAD_REQUEST and path not in self.server.pages:
+            answer = site.refuse(request, answer)
+        headers = {"Cache-Control": "no-store", **dict(answer.headers)}
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = 'Bearer realm="ecgmon"'
+        self._begin(
+            answer.status,
+            {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **headers},
+        )
         if body:
-            self.wfile.write(page.body)
+            self.wfile.write(answer.body)
+
+    def _made(self, request: Request) -> Page | Stream:
+        path, site = request.path, self.server.site
+        make = self.server.pages.get(path)
+        if (
+            path not in OPEN
+            and not (site is not None and make is None and site.open(path))
+            and not self._may()
+        ):
+            return Page(HTTPStatus.UNAUTHORIZED, TEXT, b"a token is needed: Authorization: Bearer TOKEN\n")
+        try:
+            answer = make() if make is not None else None if site is None else site.answer(request)
+        except Exception:
+            log.exception("the page %s could not be made", path)
+            return Page(HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"failed; see the log\n")
+        if answer is not None:
+            return answer
+        known = ", ".join(sorted(self.server.pages))
+        return Page(HTTPStatus.NOT_FOUND, TEXT, f"there are: {known}\n".encode())
+
+    def _stream(self, stream: Stream, *, body: bool) -> None:
+        self.server.goes_on(self.connection)
+        with contextlib.closing(stream.parts):
+            headers = {
+                "Content-Type": stream.content_type,
+                "Cache-Control": "no-store",
+                **dict(stream.headers),
+            }
+            self._begin(HTTPStatus.OK, headers)
+            try:
+                for part in stream.parts if body else ():
+                    self.wfile.write(part)
+            except OSError:
+                raise  # the client is gone
+            except Exception:
+                log.exception("%s broke off", self.path.partition("?")[0])
+
+    def _begin(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def _may(self) -> bool:
         token = self.server.token

@@ -26,7 +26,7 @@ from ecgmon.monitor.listening import Listening
 from ecgmon.monitor.observers import Observer, Observers
 from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.monitor.reorder import Reorder
-from ecgmon.monitor.state import Item
+from ecgmon.monitor.state import Item, StreamState
 from ecgmon.monitor.streams import Streams
 from ecgmon.sinks.base import Sink
 
@@ -89,6 +89,11 @@ class Pipeline:
     def streams(self) -> int:
         """Live streams."""
         return len(self._streams.live)
+
+    @property
+    def live(self) -> Mapping[str, StreamState]:
+        """The live streams by name; theirs is the thread that feeds the pipeline, others only read."""
+        return self._streams.live
 
     @property
     def waiting(self) -> int:

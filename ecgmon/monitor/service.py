@@ -32,12 +32,14 @@ from typing import Any, Final
 from ecgmon.errors import EcgmonError
 from ecgmon.model import bundle
 from ecgmon.model.scoring import Scorer
+from ecgmon.monitor.answers import Page, text_page
 from ecgmon.monitor.exposure import warnings
 from ecgmon.monitor.health import Health
-from ecgmon.monitor.http import HttpServer, Page, text_page
+from ecgmon.monitor.http import HttpServer
 from ecgmon.monitor.keeper_totals import KeeperTotals
 from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.metrics import Metrics
+from ecgmon.monitor.observers import Observer
 from ecgmon.monitor.pipeline import Pipeline
 from ecgmon.monitor.preflight import other_rule
 from ecgmon.monitor.reload import reread
@@ -45,6 +47,7 @@ from ecgmon.monitor.settings import ServeSettings, make_keeper, make_sinks, make
 from ecgmon.monitor.signals import embedded, handling
 from ecgmon.monitor.systemd import Notifier
 from ecgmon.monitor.warm_up import warm_up
+from ecgmon.monitor.web.looking import Looking
 from ecgmon.sinks.base import Sink
 from ecgmon.sources.base import Playback, Source
 
@@ -127,8 +130,17 @@ class Service:
         if self.keeper is not None:
             self._stack.callback(self.keeper.close)
             self.metrics.registry.register(KeeperTotals(self.keeper))
+        observers: list[Observer] = [self.metrics]
+        sinks = list(self.sinks.values())
+        looking = None
+        if settings.http.enabled and settings.page.enabled:
+            looking = Looking(settings, scorer, lambda: self.pipeline.live, self._clock)
+            observers.append(looking.store)
+            sinks.append(looking.sink)
+            self.metrics.registry.register(looking.totals)
+            self._stack.callback(looking.close)
         self.pipeline = Pipeline(
-            scorer, settings, list(self.sinks.values()), [self.metrics], self._clock, keeper=self.keeper,
+            scorer, settings, sinks, observers, self._clock, keeper=self.keeper,
             connected=lambda: bool(getattr(self.source, "connected", True)),
         )  # fmt: skip
         self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
@@ -148,10 +160,12 @@ class Service:
                 "/healthz": self.health.alive,
                 "/readyz": self.health.ready,
             }
-            self._server = HttpServer(settings.http, pages)
+            self._server = HttpServer(settings.http, pages, None if looking is None else looking.site)
             self._server.start()
             self._stack.callback(self._server.stop)
             log.info("metrics and health on http://%s:%d", *self._server.address)
+            if looking is not None:
+                log.info("live page: http://%s:%d/", *self._server.address)
         self._notifier.starting()
         warm_up(scorer, settings)
         for sink in self.sinks.values():

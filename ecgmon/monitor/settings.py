@@ -19,6 +19,7 @@ from ecgmon.monitor.line import Scorer
 from ecgmon.monitor.logs import LoggingSettings
 from ecgmon.monitor.pipeline_settings import PipelineSettings
 from ecgmon.monitor.statefile import STATE_FILE
+from ecgmon.monitor.web.settings import PageSettings
 from ecgmon.sinks.base import Sink
 from ecgmon.sinks.console import ConsoleSettings, ConsoleSink
 from ecgmon.sinks.jsonl import JsonlSettings, JsonlSink
@@ -61,6 +62,7 @@ class ServeSettings(PipelineSettings, frozen=True, kw_only=True):
     sinks: Annotated[list[SinkSettings], Meta(min_length=1, description="where alerts go, each to all")]
     model: ModelSettings = ModelSettings()
     http: HttpSettings = HttpSettings()
+    page: PageSettings = PageSettings()
     embedded_broker: EmbeddedBrokerSettings | None = None
     state_dir: (
         Annotated[

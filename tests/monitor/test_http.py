@@ -17,13 +17,14 @@ from ecgmon.config import convert
 from ecgmon.ecg.types import ModelRef
 from ecgmon.errors import ConfigError, EcgmonError
 from ecgmon.monitor import http as pages
+from ecgmon.monitor.answers import Page, json_page
 from ecgmon.monitor.health import Health
-from ecgmon.monitor.http import HttpServer, HttpSettings, json_page
+from ecgmon.monitor.http import HttpServer, HttpSettings
 from ecgmon.sinks.memory import MemorySink
 from ecgmon.sources.memory import MemorySource
 
 
-def broken() -> pages.Page:
+def broken() -> Page:
     raise ZeroDivisionError
 
 
@@ -240,7 +241,7 @@ def health() -> Health:
     return health
 
 
-def read(page: pages.Page) -> tuple[int, dict[str, Any]]:
+def read(page: Page) -> tuple[int, dict[str, Any]]:
     return page.status, json.loads(page.body)
 
 
