@@ -93,8 +93,10 @@ class BoundedClient(Client):
         return code
 
     def _hand_on(self) -> None:
-        """Ordinary messages at the beginning of what was read ahead."""
-        if self.on_publishes is None or self._in_packet["command"] or self._taken == len(self._ahead):
+        """Ordinary messages at the beginning of what was read ahead; none once the connection has ended."""
+        if self.on_publishes is None or self._in_packet["command"] or self._sock is None:
+            return
+        if self._taken == len(self._ahead):
             return
         found, self._taken = take(
             self._ahead, self._taken, largest=self._largest,

@@ -98,6 +98,18 @@ def test_packets_of_all_kinds_come_in_the_order_in_which_they_were_sent(listenin
     assert got == [(1, 10), (2, 20), (3, 1_000_000 - 7), (4, 40), (5, 5000)]
 
 
+@pytest.mark.parametrize("end", [b"\x32\x02\0\0", b"\xf0\0"], ids=["malformed", "unknown"])
+def test_nothing_behind_what_ends_the_connection_comes_out(listening: socket.socket, end: bytes) -> None:
+    client, peer = connected(listening)
+    got: list[Publish] = []
+    client.on_publishes = got.extend
+    assert client.loop(1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS  # the CONNACK
+    peer.sendall(_numbered(1, 10) + end + _numbered(2, 10))
+    assert client.loop(1.0) == MQTTErrorCode.MQTT_ERR_PROTOCOL
+    peer.close()
+    assert [each.number for each in got] == [1]
+
+
 def test_many_threads_queue_packets_and_all_go_out_whole_and_in_order(
     listening: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
