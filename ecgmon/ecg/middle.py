@@ -1,0 +1,31 @@
+"""The median of many numbers, without sorting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecgmon.ecg.compiled import compiled
+
+
+@compiled
+def middle(values: Any) -> float:
+    """Median of an odd number of ``values`` [n], which it puts into another order (Hoare 1961).
+
+    Numba's own gives the same and takes five times as long to compile.
+    """
+    k, low, high = len(values) // 2, 0, len(values) - 1
+    while low < high:
+        pivot, i, j = values[k], low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i, j = i + 1, j - 1
+        if j < k:
+            low = i
+        if k < i:
+            high = j
+    return float(values[k])
