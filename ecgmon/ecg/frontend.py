@@ -155,10 +155,8 @@ class Frontend:
                 beats, seconds, left = step.advance(
                     x, ends, self._given, self._table, self._terms, self._memory, rows.room
                 )
-                if beats or seconds:
-                    self._collect(beats, seconds, rows, out)
-                if left > 0:
-                    x = x[len(x) - left :]
+                self._collect(beats, seconds, rows, out)
+                x = x[len(x) - left :]
         finally:
             room.give_back(rows)
         return out
