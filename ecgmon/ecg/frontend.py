@@ -145,7 +145,7 @@ class Frontend:
 
     def _remember(self, state: Any) -> None:
         self._memory = state
-        self._samples = int(state["resampler"]["samples_in"][0])  # a look into the record costs microseconds
+        self._samples = int(state["resampler"]["samples_in"][0])  # asked for with each chunk
 
     def _advance(self, x: Samples, *, ends: bool) -> Output:
         out, rows = Output(), room.borrow()
