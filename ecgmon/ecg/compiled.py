@@ -20,6 +20,8 @@ from numba.core import config as numba_config
 from numba.core import types as numba_types
 from numba.core.caching import NullCache
 
+from ecgmon.ecg.linked import Part, Whole
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -27,6 +29,7 @@ KEPT: Final = 3
 DAY: Final = 86400.0
 _FOLDER: Final = re.compile(r"compiled-[0-9a-f]{12}")
 
+_njit: Any = numba.njit
 _types: Any = numba_types
 _config: Any = numba_config  # its names are made when it is imported
 
@@ -36,10 +39,10 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     Sums in a fixed order are what makes results the same to the bit, whatever pieces the signal comes in.
     Where neither the package's folder nor the user's cache can be written (a container, a system service),
-    each process compiles anew, which takes most of a minute.
+    each process compiles anew, which takes some 15 s.
     """
-    dispatcher: Any = numba.njit(nogil=True)(function)
-    _for_any_number(dispatcher)
+    dispatcher: Any = _njit(nogil=True, no_cfunc_wrapper=True, pipeline_class=Whole)(function)
+    _take_as_part(dispatcher)
     before = _config.CACHE_DIR
     try:
         folder = cache_folder()
@@ -54,19 +57,24 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", dispatcher)
 
 
-def _for_any_number(dispatcher: Any) -> None:
-    """Compiled functions that call this one with a number in their text share one version.
+def _take_as_part(dispatcher: Any) -> None:
+    """Compiled functions that call this one get the :class:`ecgmon.ecg.linked.Part`, and those that call it
+    with a number in their text share one version.
 
     numba makes one more for every such number, ``median(ring, 25)`` beside ``median(ring, 10)``: a tenth of
     the time to compile all, and nothing gained.
     """
-    template = dispatcher.get_call_template
+    part: Any = _njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=Part)(
+        dispatcher.py_func
+    )
 
     def of_types(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         named = {name: _types.unliteral(kind) for name, kind in kws.items()}
-        return template(tuple(map(_types.unliteral, args)), named)
+        return part.get_call_template(tuple(map(_types.unliteral, args)), named)
 
+    dispatcher.part = part
     dispatcher.get_call_template = of_types
+    dispatcher.get_overload = part.get_overload
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.filters import fill
 
 FloatArray = NDArray[np.float64]
 
@@ -80,7 +81,7 @@ def expire(s: FloatArray, t: float) -> bool:
         return False
     s[ACTIVE] = 0.0
     s[_CLEARED_AT] = s[DECIDED] = over
-    ring[:] = np.nan
+    fill(ring, 0, np.nan)
     return True
 
 
@@ -98,7 +99,7 @@ def beat(s: FloatArray, t: float, odd: bool) -> int:
 def _step(s: FloatArray, ring: FloatArray, rule: Rule, t: float, odd: bool) -> int:
     """Take one beat; returns what it changed."""
     if t - s[_LAST_BEAT] > rule.gap_seconds:
-        ring[:] = np.nan
+        fill(ring, 0, np.nan)
         s[_CALM] = 0.0
         break_run(s)
     _follow_run(s, rule, t, odd)
@@ -151,7 +152,7 @@ def _go_on(s: FloatArray, ring: FloatArray, rule: Rule, t: float, odd: bool) -> 
         return NOTHING
     s[ACTIVE] = 0.0
     s[_CLEARED_AT] = s[DECIDED] = t
-    ring[:] = np.nan
+    fill(ring, 0, np.nan)
     return CLEARED
 
 

@@ -87,12 +87,13 @@ class Frontend:
     @property
     def now(self) -> float:
         """Stream time covered so far, in s, gaps included."""
-        return int(self._samples_in[0]) / self.fs
+        return self._samples / self.fs
 
     def feed(self, x: Samples) -> Output:
         """The next samples, [n] mV; NaN or infinite = missing. Returns the beats and seconds that they
         complete.
         """
+        self._samples += len(x)
         return self._advance(np.ascontiguousarray(x, dtype=np.float32), ends=False)
 
     def gap(self, seconds: float, *, verdicts: int = MAX_GAP_VERDICTS) -> Output:
@@ -109,6 +110,7 @@ class Frontend:
         self._gap_rest = missing - samples
         m = self._memory[0]
         resample.skip(samples, self._terms[0]["resampler"], m["resampler"])
+        self._samples += samples
         end, begin = int(m["signal_end"]), int(m["resampler"]["samples_out"])
         if begin > end:
             self._mark_missing(max(end // BLOCK, (begin // FS - verdicts) * BLOCKS), begin // BLOCK, out)
@@ -143,7 +145,7 @@ class Frontend:
 
     def _remember(self, state: Any) -> None:
         self._memory = state
-        self._samples_in = state["resampler"]["samples_in"]  # a view
+        self._samples = int(state["resampler"]["samples_in"][0])  # asked for with each chunk
 
     def _advance(self, x: Samples, *, ends: bool) -> Output:
         out, rows = Output(), room.borrow()

@@ -51,9 +51,12 @@ def _append(state: NDArray[np.float64], value: float) -> float:
     count = int(state[_COUNT])
     size = min(count, n)
     if size == n:  # the oldest goes
-        i = int(np.searchsorted(by_size, by_age[count % n]))
-        by_size[i : n - 1] = by_size[i + 1 :].copy()
+        oldest, i = by_age[count % n], 0
+        while by_size[i] < oldest:
+            i += 1
         size -= 1
+        for j in range(i, size):
+            by_size[j] = by_size[j + 1]
     i = size
     while i > 0 and by_size[i - 1] > value:
         by_size[i] = by_size[i - 1]

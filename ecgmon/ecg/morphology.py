@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.middle import middle as find_middle
 from ecgmon.ecg.types import FS, R_INDEX, WINDOW, Samples
 
 Window = NDArray[np.float64]
@@ -147,7 +148,7 @@ def _limits(w: Window) -> tuple[float, float]:
     steep = np.zeros(WINDOW)
     for k in range(1, WINDOW - 1):
         steep[k] = abs(w[k + 1] - w[k - 1]) / 2.0
-    middle = _middle(w.copy())
+    middle = find_middle(w.copy())
     steepest, top = R_INDEX, 0.0
     for k in range(R_INDEX - CORE, R_INDEX + CORE + 1):
         if steep[k] > steep[steepest]:
@@ -156,7 +157,7 @@ def _limits(w: Window) -> tuple[float, float]:
     bend = np.empty(WINDOW - 2)
     for k in range(WINDOW - 2):
         bend[k] = abs(w[k] - 2.0 * w[k + 1] + w[k + 2])
-    least = max(SLOPE_SHARE * steep[steepest], NOISE_BENDS * _middle(bend))
+    least = max(SLOPE_SHARE * steep[steepest], NOISE_BENDS * find_middle(bend))
     if not steep[steepest] > 0.0 or least > MOST_NOISE * steep[steepest]:
         return -1.0, -1.0
     return (
@@ -183,27 +184,6 @@ def _end(
     here, beyond = steep[last], steep[last + step]
     part = (here - least) / (here - beyond) if here > beyond else 0.0
     return float(last + step * min(max(part, 0.0), 1.0))
-
-
-@compiled
-def _middle(values: Window) -> float:
-    """Median of an odd number of ``values``, which it puts into another order (Hoare 1961)."""
-    k, low, high = len(values) // 2, 0, len(values) - 1
-    while low < high:
-        pivot, i, j = values[k], low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while pivot < values[j]:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i, j = i + 1, j - 1
-        if j < k:
-            low = i
-        if k < i:
-            high = j
-    return float(values[k])
 
 
 @compiled

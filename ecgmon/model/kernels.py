@@ -31,8 +31,10 @@ def lay(x: Samples, y: Samples, channel: int, channels: int, first: int) -> None
 def margins(y: Samples, first: int, size: int) -> None:
     """Zeros in rows [n, ...] before ``first`` and from ``first + size`` on."""
     for i in range(len(y)):
-        y[i, :first] = 0.0
-        y[i, first + size :] = 0.0
+        for j in range(first):
+            y[i, j] = 0.0
+        for j in range(first + size, y.shape[1]):
+            y[i, j] = 0.0
 
 
 @compiled
@@ -81,9 +83,11 @@ def bend(y: Samples, at: int, size: int) -> None:
     left = size % LANES
     if left:
         spare, end = np.zeros(LANES, np.float32), at + size
-        spare[:left] = y[end - left : end]
+        for i in range(left):
+            spare[i] = y[end - left + i]
         gelu(spare, 0, 1)
-        y[end - left : end] = spare[:left]
+        for i in range(left):
+            y[end - left + i] = spare[i]
 
 
 @compiled
@@ -105,7 +109,8 @@ def recur(given: Samples, w: Samples, reverse: bool, y: Samples, first: int, hid
         for i in range(n):
             for j in range(0, units, LANES):
                 lstm_cell(gates, i * size + j, units, c, h, i * units + j)
-            y[i, t, first : first + hidden] = h[i * units : i * units + hidden]
+            for j in range(hidden):
+                y[i, t, first + j] = h[i * units + j]
 
 
 @compiled

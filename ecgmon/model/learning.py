@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.rr import median
 from ecgmon.ecg.types import WINDOW, Samples
 from ecgmon.model.baseline import (
     A_CANDIDATE,
@@ -98,7 +99,7 @@ def learn(
     score. A window that is not finite is counted, and nothing is learned from it.
     """
     seen = int(state[V_SEEN])
-    sound = np.isfinite(np.sum(x)) and np.isfinite(plain)
+    sound = _is_finite(x) and np.isfinite(plain)
     if seen >= BOOT:
         accepted = sound and plain < ACCEPT and z[RHYTHM] < TOO_EARLY
         state[V_SHARE] += ((1.0 if accepted else 0.0) - state[V_SHARE]) / PATIENCE
@@ -118,13 +119,25 @@ def learn(
         # Here only: beats that were restored together must have met one and the same reference.
         if state[V_SECOND] > 0.0 and state[V_IDLE] > IDLE:
             _forget_second(state)
-        state[A_SNAPSHOTS : A_SNAPSHOTS + 2 * WINDOW] = state[A_REFERENCES : A_REFERENCES + 2 * WINDOW]
+        _copy(state, A_REFERENCES, A_SNAPSHOTS, 2 * WINDOW)
         state[V_SHOWN] = state[V_SECOND]
         if state[V_SHARE] < GIVE_UP:
-            _forget_second(state)
-            state[V_SEEN] = state[V_ACCEPTED] = state[V_SHOWN] = 0.0
-            state[V_SHARE] = 1.0
-            state[A_LATELY : A_LATELY + K * LATELY] = 0.0
+            _start_anew(state)
+
+
+@compiled
+def _is_finite(x: Samples) -> bool:
+    total = 0.0
+    for value in x:
+        total += value
+    return bool(np.isfinite(total))
+
+
+@compiled
+def _copy(state: Floats, first: int, to: int, n: int) -> None:
+    """A loop compiles in a fraction of the time of an assignment to a slice."""
+    for j in range(n):
+        state[to + j] = state[first + j]
 
 
 @compiled
@@ -134,22 +147,38 @@ def _forget_second(state: Floats) -> None:
 
 
 @compiled
+def _start_anew(state: Floats) -> None:
+    _forget_second(state)
+    state[V_SEEN] = state[V_ACCEPTED] = state[V_SHOWN] = 0.0
+    state[V_SHARE] = 1.0
+    for j in range(K * LATELY):
+        state[A_LATELY + j] = 0.0
+
+
+@compiled
 def _collect(state: Floats, x: Samples, plain: float, seen: int) -> None:
     """Keep the beat if it is among the least odd so far."""
     place = seen
     if seen >= STARTERS:
-        place = int(np.argmax(state[A_ODDNESS : A_ODDNESS + STARTERS]))
+        place = 0
+        for i in range(1, STARTERS):
+            if state[A_ODDNESS + i] > state[A_ODDNESS + place]:
+                place = i
         if plain >= state[A_ODDNESS + place]:
             return
     state[A_ODDNESS + place] = plain
-    state[A_FIRST + place * WINDOW : A_FIRST + (place + 1) * WINDOW] = x
+    for j in range(WINDOW):
+        state[A_FIRST + place * WINDOW + j] = x[j]
 
 
 @compiled
 def _boot(state: Floats, level: float, means: Floats, spreads: Floats) -> None:
     """Start the reference with the median of the starters, and all else with the population's."""
+    values = np.empty(STARTERS)
     for j in range(WINDOW):
-        state[A_REFERENCES + j] = np.median(state[A_FIRST + j : A_ODDNESS : WINDOW])
+        for i in range(STARTERS):
+            values[i] = state[A_FIRST + i * WINDOW + j]
+        state[A_REFERENCES + j] = median(values, STARTERS)
     for k in range(K):
         state[A_LOCATION + k] = means[k]
         state[A_SPREAD + k] = spreads[k] ** 2
@@ -204,7 +233,6 @@ def _gather(state: Floats, qrs: tuple[int, int], x: Samples, eligible: bool) -> 
     if not hit and state[V_DENSITY] < SCATTERED:
         state[V_CANDIDATES] = 0.0
     if state[V_CANDIDATES] >= SECOND and state[V_DENSITY] > DENSE:
-        start = A_REFERENCES + WINDOW
-        state[start : start + WINDOW] = state[A_CANDIDATE : A_CANDIDATE + WINDOW]
+        _copy(state, A_CANDIDATE, A_REFERENCES + WINDOW, WINDOW)
         state[V_SECOND] = 1.0
         state[V_OF_SECOND] = state[V_IDLE] = 0.0

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgmon.ecg.compiled import compiled
+from ecgmon.ecg.middle import middle as find_middle
 from ecgmon.ecg.types import R_INDEX, WINDOW, Layout, Samples
 
 Floats = NDArray[np.float64]
@@ -73,10 +74,11 @@ def regularity(irregularity: float, at: float) -> float:
 def normalise(window: Samples, scale: float, x: Samples) -> float:
     """Fill ``x`` [187]: window minus its median, in units of ``scale``; as it is where ``scale`` is 0. Gives
     what was taken off."""
+    for j in range(WINDOW):
+        x[j] = window[j]
     if not scale > 0:
-        x[:] = window
         return 0.0
-    middle = float(np.median(window))
+    middle = find_middle(x)
     for j in range(WINDOW):
         x[j] = min(max((window[j] - middle) / scale, -CLIP), CLIP)
     return middle

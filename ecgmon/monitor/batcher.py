@@ -36,13 +36,16 @@ class Batcher(Generic[T]):
         """Another size and deadline; what waits is due by those that it began with, or sooner."""
         self._settings = settings
 
-    def add(self, item: T, *, beat: bool, now: float) -> None:
-        """Put ``item`` at the end of the line; ``beat`` says that it is one to be scored."""
-        if beat:
-            if not self._beats:
-                self._deadline = now + self._settings.seconds
-            self._beats.append(item)
+    def add(self, item: T, *, beat: bool, now: float) -> bool:
+        """Put ``item`` at the end of the line; ``beat`` says that it is one to be scored. True: it filled the
+        batch."""
         self._items.append(item)
+        if not beat:
+            return False
+        if not self._beats:
+            self._deadline = now + self._settings.seconds
+        self._beats.append(item)
+        return self.full
 
     @property
     def beats(self) -> int:

@@ -145,7 +145,7 @@ class EpisodeFindings:
         """The next beat of the stream."""
         recent, tally = self._recent, self._tally
         before = recent[-1] if recent else None
-        known = set(before.shown) if before is not None and before.odd else None
+        known = before.shown if before is not None and before.odd else None
         noted = self._rhythm.note(beat, score)
         if noted is None or score is None:
             if before is not None:
@@ -154,7 +154,7 @@ class EpisodeFindings:
                 tally.broken()
             return
         if score.alarming:
-            noted.shown.update(shape_of(beat, score))
+            noted.show(shape_of(beat, score))
         self._remember(noted)
         if tally is not None:
             if before is not None and known is not None:

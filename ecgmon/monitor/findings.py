@@ -77,6 +77,10 @@ LEAST_INTERVALS: Final = 8
 """Usual RR intervals that must be known before one is called early or late."""
 
 
+_NOTHING: Final[Shown] = {}
+"""What most beats show: one for all of them, for each stream keeps sixteen in mind. Never written to."""
+
+
 class Noted(msgspec.Struct, eq=False, gc=False):
     """A beat that was scored, and what it shows; a compensatory pause is added when the next beat comes.
 
@@ -86,7 +90,12 @@ class Noted(msgspec.Struct, eq=False, gc=False):
     r: float
     rr: float
     odd: bool
-    shown: Shown = msgspec.field(default_factory=dict)
+    shown: Shown = msgspec.field(default_factory=lambda: _NOTHING)
+
+    def show(self, shown: Shown) -> None:
+        """It shows this, too."""
+        if shown:
+            self.shown = self.shown | shown
 
 
 class Rhythm:
@@ -124,11 +133,11 @@ class Rhythm:
         rr, usual = noted.rr, self._usual.median
         if "early-beat" in before.shown:
             if rr > usual and abs(before.rr + rr - 2.0 * usual) <= COMPENSATES * 2.0 * usual:
-                before.shown["compensatory-pause"] = (rr, usual)
+                before.show({"compensatory-pause": (rr, usual)})
         elif rr > LATE * usual:
-            noted.shown["pause" if rr >= PAUSE else "late-beat"] = (rr, usual)
+            noted.show({"pause" if rr >= PAUSE else "late-beat": (rr, usual)})
         if rr < EARLY * usual and rr < self._usual.smallest(1):
-            noted.shown["early-beat"] = (rr, usual)
+            noted.show({"early-beat": (rr, usual)})
 
 
 def shape_of(beat: Beat, score: Score) -> Shown:

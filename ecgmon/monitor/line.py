@@ -104,11 +104,9 @@ class Line:
 
     def push(self, items: Iterable[Item], now: float) -> None:
         """Put ``items`` at the end, and score when that fills a batch."""
-        batch = self._batch
+        add = self._batch.add
         for item in items:
-            beat = _wants_score(item)
-            batch.add(item, beat=beat, now=now)
-            if beat and batch.full:
+            if add(item, beat=_wants_score(item), now=now):
                 self.score()
 
     def score(self) -> None:

@@ -283,9 +283,11 @@ class StreamState:
                     self._seams = [seam for seam in self._seams if seam >= self._told]
         items: list[Item] = []
         for beat in out.beats:
-            self._seconds_until(beat.ready, items)
+            if self._held:
+                self._seconds_until(beat.ready, items)
             items.append(Item(self, beat, self.epoch, self.heard))
-        self._seconds_until(math.inf if everything else self.frontend.now, items)
+        if self._held:
+            self._seconds_until(math.inf if everything else self.frontend.now, items)
         return items
 
     def _seconds_until(self, t: float, items: list[Item]) -> None:

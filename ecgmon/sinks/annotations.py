@@ -14,16 +14,13 @@ look there for the rate and drop whatever else they find.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import wfdb
-
 from ecgmon.ecg.types import Beat, Score
-from ecgmon.errors import DataError
+from ecgmon.files import write_whole
 
 NORMAL: Final = "N"
 ODD: Final = "Q"
@@ -32,6 +29,21 @@ COMMENT: Final = '"'
 
 NOTE_BYTES: Final = 255
 """The format's limit for one note."""
+
+_CODES: Final = {NORMAL: 1, ODD: 13, NOT_SCORED: 30, COMMENT: 22}
+_SKIP: Final = 59
+_NOTE: Final = 63
+"""What the upper six bits of a word say; the lower ten are samples since the last mark, or a note's bytes."""
+
+_AHEAD: Final = 2**10 - 1
+_FURTHER: Final = 2**31 - 1
+"""Samples that a mark can be ahead of the last one, and that a skip can pass."""
+
+_WORD: Final = struct.Struct("<H")
+_LONG: Final = struct.Struct("<HHH")  # a word, and 32 bits with the upper half first
+
+Mark = tuple[int, str, str]
+"""Sample number, symbol and note of one beat."""
 
 
 def write_annotations(
@@ -44,25 +56,34 @@ def write_annotations(
     """
     marks = [_mark(beat, score, fs) for beat, score in zip(beats, scores, strict=True)]
     marks = sorted([*marks, (1, COMMENT, _ascii(comment))], key=lambda mark: mark[0])
-    annotator = path.suffix.removeprefix(".")
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".annotations-") as folder:
-            wfdb.wrann(
-                "record",
-                annotator,
-                np.array([sample for sample, _, _ in marks], dtype=np.int64),
-                symbol=[symbol for _, symbol, _ in marks],
-                aux_note=[note for _, _, note in marks],
-                fs=fs,
-                write_dir=folder,
-            )
-            (Path(folder) / f"record.{annotator}").replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+    write_whole(path, encoded(marks, fs))
 
 
-def _mark(beat: Beat, score: Score | None, fs: float) -> tuple[int, str, str]:
-    """Sample number, symbol and note of one beat."""
+def encoded(marks: Iterable[Mark], fs: float) -> bytes:
+    """Marks in the order of their samples as a file's bytes: what ``wfdb.wrann`` writes, in a fraction of its
+    time. Format: https://physionet.org/physiotools/wag/annot-5.htm."""
+    rate = int(fs) if round(fs, 8) == int(fs) else fs
+    parts = [_WORD.pack(_CODES[COMMENT] << 10), _noted(f"## time resolution: {rate}")]
+    parts += [_LONG.pack(_SKIP << 10, 0xFFFF, 0xFFFF), _WORD.pack(1)]  # back by one and on: the marks begin
+    at = 0
+    for sample, symbol, note in marks:
+        ahead, at = sample - at, sample
+        while ahead > _AHEAD:
+            skipped = min(ahead, _FURTHER)
+            parts.append(_LONG.pack(_SKIP << 10, skipped >> 16, skipped & 0xFFFF))
+            ahead -= skipped
+        parts.append(_WORD.pack(_CODES[symbol] << 10 | ahead))
+        if note:
+            parts.append(_noted(note))
+    return b"".join([*parts, _WORD.pack(0)])
+
+
+def _noted(note: str) -> bytes:
+    text = note.encode("ascii")
+    return _WORD.pack(_NOTE << 10 | len(text)) + text + b"\0" * (len(text) % 2)
+
+
+def _mark(beat: Beat, score: Score | None, fs: float) -> Mark:
     sample = max(0, round(beat.r * fs))
     if score is None:
         return sample, NOT_SCORED, ""

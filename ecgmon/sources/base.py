@@ -10,13 +10,13 @@ import heapq
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Protocol
 
 import numpy as np
 from msgspec import Meta
+from msgspec.structs import replace
 
 from ecgmon.config import Settings
 from ecgmon.ecg.types import Chunk, Samples

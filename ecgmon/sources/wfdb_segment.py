@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,9 @@ _BITS: Final = {
     "508": 8, "516": 16, "524": 24,
 }  # fmt: skip
 """Format to bits of a sample; the lowest value says "no sample here". Format 8 has no such value."""
+
+_TABLE_BITS: Final = 12
+"""Formats of so few bits are converted by a table of all their values."""
 
 
 def record_path(path: str | Path) -> Path:
@@ -217,13 +221,32 @@ def is_multi(header: Any) -> bool:
 
 def _millivolts(signal: _Signal, adc: NDArray[np.int64], frames: int) -> NDArray[np.float64]:
     wanted = adc[signal.skew * signal.per_frame : (signal.skew + frames) * signal.per_frame]
-    values = (wanted - signal.baseline) / signal.gain
-    if signal.to_mv != 1.0:
-        values *= signal.to_mv
-    if signal.fmt in _BITS:
-        values[wanted == -(2 ** (_BITS[signal.fmt] - 1))] = np.nan
+    bits = _BITS.get(signal.fmt, 64)
+    if bits <= _TABLE_BITS:
+        values = _table(signal.fmt, signal.gain, signal.baseline, signal.to_mv)[wanted]
+    else:
+        values = _voltages(wanted, signal.gain, signal.baseline, signal.to_mv)
+        if signal.fmt in _BITS:
+            values[wanted == -(2 ** (bits - 1))] = np.nan
     missing = frames * signal.per_frame - len(wanted)
     return np.concatenate([values, np.full(missing, np.nan)]) if missing else values
+
+
+@lru_cache(64)
+def _table(fmt: str, gain: float, baseline: int, to_mv: float) -> NDArray[np.float64]:
+    """[2**bits] mV of every integer of a format, the negative ones counted from the end as they index it: to
+    look values up takes a fifth of the time to work them out."""
+    half = 2 ** (_BITS[fmt] - 1)
+    table = _voltages(np.concatenate([np.arange(half), np.arange(-half, 0)]), gain, baseline, to_mv)
+    table[-half] = np.nan
+    return table
+
+
+def _voltages(adc: NDArray[np.int64], gain: float, baseline: int, to_mv: float) -> NDArray[np.float64]:
+    values = (adc - baseline) / gain
+    if to_mv != 1.0:
+        values *= to_mv
+    return values
 
 
 def _undone(signal: _Signal, physical: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -56,16 +56,18 @@ def check_head(fs: float, t: float, limits: Limits) -> None:
 
 
 def check_counts(leads: int, counts: Sequence[int], limits: Limits) -> None:
-    """Refuse too many leads or samples, none, and leads of unequal length; ``counts`` has one item a lead."""
+    """Refuse too many leads or samples, none, and leads of unequal length; ``counts`` are samples of each
+    lead, or once where all have as many."""
     if not leads:
         raise PayloadError("leads", "no lead")
     if leads > limits.max_leads:
         raise PayloadError("size", f"{leads} leads; at most {limits.max_leads} are taken")
-    if max(counts) > limits.max_samples:
-        raise PayloadError("size", f"{max(counts)} samples in a lead; at most {limits.max_samples} are taken")
-    if min(counts) != max(counts):
-        raise PayloadError("samples", f"leads of unequal length: {min(counts)} and {max(counts)} samples")
-    if not counts[0]:
+    least, most = min(counts), max(counts)
+    if most > limits.max_samples:
+        raise PayloadError("size", f"{most} samples in a lead; at most {limits.max_samples} are taken")
+    if least != most:
+        raise PayloadError("samples", f"leads of unequal length: {least} and {most} samples")
+    if not most:
         raise PayloadError("samples", "no sample")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -26,8 +28,7 @@ class Presence:
     lost: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One message received. ``acknowledge`` may be called from any thread, once.
 
     ``retained``: the broker had kept it from before our subscription; it is not news.

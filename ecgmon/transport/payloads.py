@@ -200,7 +200,7 @@ def _decode_binary(payload: bytes, limits: Limits) -> Content:
     if flags:
         raise PayloadError("format", f"binary message with flags {flags:#04x}; only 0 is known")
     check_head(fs, t, limits)
-    check_counts(leads, (n,) * leads, limits)
+    check_counts(leads, (n,), limits)
     expected = _HEADER.size + leads * (8 + 2 * n)
     if len(payload) != expected:
         raise PayloadError("format", f"{leads} leads of {n} samples: {expected} bytes, not {len(payload)}")
@@ -208,10 +208,10 @@ def _decode_binary(payload: bytes, limits: Limits) -> Content:
         raise PayloadError("field", f"{step} microvolts per step; must be above 0")
     begin = _HEADER.size + 8 * leads
     names = _names(payload[_HEADER.size : begin])
-    steps = np.frombuffer(payload, "<i2", offset=begin).reshape(leads, n)
+    steps = np.frombuffer(payload, "<i2", offset=begin)
     if 32_768 * step > MAX_MILLIVOLT * 1e3:
         check_amplitude(np.abs(np.where(steps == MISSING, 0, steps)).max() * step / 1e3)
-    return fs, names, from_steps(steps, step), t, seq
+    return fs, names, from_steps(steps, leads, step), t, seq
 
 
 @lru_cache(1024)

@@ -18,11 +18,12 @@ MISSING: Final = -32_768
 """A step that stands for no sample."""
 
 
-def from_steps(steps: NDArray[np.int16], step: float) -> Samples:
-    """[leads, n] converter steps of ``step`` microvolts to mV; :data:`MISSING` to NaN."""
-    samples = np.empty(steps.shape, np.float32)
-    _from_steps(steps.reshape(-1), float(step), samples.reshape(-1))
-    return samples
+def from_steps(steps: NDArray[np.int16], leads: int, step: float) -> Samples:
+    """[leads * n] converter steps of ``step`` microvolts, lead by lead, to mV [leads, n]; :data:`MISSING` to
+    NaN."""
+    samples = np.empty(len(steps), np.float32)
+    _from_steps(steps, float(step), samples)
+    return samples.reshape(leads, -1)
 
 
 def from_numbers(values: NDArray[np.float64], scale: float) -> tuple[Samples, float]:
@@ -34,7 +35,7 @@ def from_numbers(values: NDArray[np.float64], scale: float) -> tuple[Samples, fl
 @cache
 def ready() -> None:
     """Compile, or read from the cache, everything now rather than at the first message."""
-    from_steps(np.frombuffer(b"\0\0", "<i2").reshape(1, 1), 1.0)
+    from_steps(np.frombuffer(b"\0\0", "<i2"), 1, 1.0)
     from_numbers(np.zeros((1, 1)), 1.0)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -77,4 +79,45 @@ def test_numbers_in_the_text_of_a_caller_make_no_further_versions() -> None:
     exec("@compiled\ndef double(x):\n    return 2 * x", space)  # noqa: S102 - as above
     exec("@compiled\ndef all():\n    return double(3) + double(4)", space)  # noqa: S102 - as above
     assert space["all"]() == 14
-    assert len(space["double"].signatures) == 1
+    assert len(space["double"].part.signatures) == 1
+
+
+def test_a_function_is_the_same_for_python_and_for_compiled_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python calls one, a caller has the text of the other within itself: results, defaults, errors, and the
+    shape in an error's text, which is a constant of the part."""
+    source = """
+import numpy as np
+from ecgmon.ecg.compiled import compiled
+
+@compiled
+def share(x, of, more=1):
+    return x / of + more
+
+@compiled
+def room(n):
+    return np.empty((n, n))
+
+@compiled
+def twice(x, of):
+    return share(x, of) + share(x, of, more=0)
+
+@compiled
+def size(n):
+    return room(n).size
+"""
+    (tmp_path / "functions_of_a_test.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    for _ in "compiled", "from the cache":
+        functions: Any = importlib.import_module("functions_of_a_test")
+        assert functions.twice(3, 4) == functions.share(3, 4) + functions.share(3, 4, 0) == 2.5
+        assert functions.size(3) == functions.room(3).size == 9
+        for function in functions.share, functions.twice:
+            with pytest.raises(ZeroDivisionError):
+                function(1, 0)
+        for function in functions.room, functions.size:
+            with pytest.raises(ValueError, match="negative dimensions"):
+                function(-1)
+        del sys.modules["functions_of_a_test"]

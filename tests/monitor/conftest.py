@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ecgmon.config import convert
 from ecgmon.ecg.types import R_INDEX, Beat, Chunk, Layout, ModelRef, Score

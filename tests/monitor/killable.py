@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from ecgmon.config import convert
 from ecgmon.ecg.types import Alert, Beat, Chunk, Layout, ModelRef, Score

@@ -6,13 +6,14 @@ How much signal had been fed when an alarm came is what counts, chunks and all d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ecgmon.config import convert
 from ecgmon.ecg.simulated_events import EventRates, ScriptedEvent, TrueSpan

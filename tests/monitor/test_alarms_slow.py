@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ecgmon.ecg.simulator import simulate
 from ecgmon.ecg.types import Beat, Chunk, Samples

@@ -4,12 +4,12 @@ another order, clocks, another rate."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.monitor.metrics import Metrics

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from ecgmon.ecg.types import Chunk
 from ecgmon.monitor.listening import GRACE, LOOK_EVERY, Listening

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ecgmon.ecg.types import Alert, Beat, Chunk, Score
 from ecgmon.model.baseline import Baseline

@@ -10,7 +10,7 @@ import wfdb
 
 from ecgmon.ecg.types import WINDOW, Beat, Score
 from ecgmon.errors import DataError
-from ecgmon.sinks.annotations import write_annotations
+from ecgmon.sinks.annotations import encoded, write_annotations
 
 FLAT = np.zeros(WINDOW, dtype=np.float32)
 
@@ -40,6 +40,22 @@ def test_beats_are_read_back_at_their_samples_with_their_meaning(tmp_path: Path,
     assert read.sample.tolist() == [1] + [round(r * fs) for r in (0.5, 1.25, 2.0, 90_000.0)]
     assert read.aux_note == ["by hand", "", "p=0.0012", "", ""]
     assert float(read.fs) == fs
+
+
+@pytest.mark.parametrize("fs", [360.0, 257.3, 250.0000000001])
+def test_a_file_has_the_bytes_that_wfdb_would_write(tmp_path: Path, fs: float) -> None:
+    far = 2**31 + 5_000
+    marks = [
+        (1, '"', "odd"), (1, "N", ""), (1024, "Q", "p=0.0012"), (1024, "?", ""), (2048, "N", ""),
+        (70_000, "Q", "p=1"), (far, "N", ""),
+    ]  # fmt: skip
+
+    samples, symbols, notes = zip(*marks, strict=True)
+    wfdb.wrann(
+        "theirs", "x", np.array(samples), list(symbols), aux_note=list(notes), fs=fs, write_dir=str(tmp_path)
+    )
+
+    assert encoded(marks, fs) == (tmp_path / "theirs.x").read_bytes()
 
 
 def test_every_mark_of_a_beat_is_a_qrs_for_other_programs() -> None:

@@ -17,7 +17,7 @@ def test_steps_are_scaled_as_numpy_does(step: float) -> None:
     steps = np.arange(-32768, 32768, dtype="<i2").reshape(2, -1)
     expected = (steps * step / 1e3).astype(np.float32)
     expected[steps == samples.MISSING] = np.nan
-    assert samples.from_steps(steps, step).tobytes() == expected.tobytes()
+    assert samples.from_steps(steps.reshape(-1), len(steps), step).tobytes() == expected.tobytes()
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(np.nan), min_size=1), st.sampled_from([1.0, 1e-3, 1e3]))
