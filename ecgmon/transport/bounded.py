@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, SupportsIndex
 
@@ -92,8 +93,10 @@ class BoundedClient(Client):
         return code
 
     def _hand_on(self) -> None:
-        """Ordinary messages at the beginning of what was read ahead."""
-        if self.on_publishes is None or self._in_packet["command"] or self._taken == len(self._ahead):
+        """Ordinary messages at the beginning of what was read ahead; none once the connection has ended."""
+        if self.on_publishes is None or self._in_packet["command"] or self._sock is None:
+            return
+        if self._taken == len(self._ahead):
             return
         found, self._taken = take(
             self._ahead, self._taken, largest=self._largest,
@@ -123,6 +126,8 @@ class BoundedClient(Client):
             left -= got
         self._ahead = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._turn_read = bool(self._ahead)
+        if self._ahead:  # a sign of life, also where paho sees none of it
+            self._last_bytes_received = time.monotonic()
 
     def _sock_recv(self, bufsize: int) -> bytes:
         packet = self._in_packet
@@ -138,6 +143,13 @@ class BoundedClient(Client):
         piece = self._ahead[self._taken : self._taken + bufsize]
         self._taken += len(piece)
         return piece
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        """As paho's, which forgets a packet of which a websocket could not take the whole frame."""
+        sent = super()._sock_send(buf)
+        if not sent and buf:
+            raise BlockingIOError  # it stays at the head of the line, and the frame's rest goes first
+        return sent
 
     def _packet_queue(
         self, command: int, packet: bytes | bytearray, mid: int, qos: int, info: Any = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
 import struct
 import threading
@@ -9,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
+import numpy as np
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ecgmon.transport.bounded import BoundedClient
+from ecgmon.transport.publishes import Publish
 
+CONNECT = 0x10
 CONNACK = b"\x20\x02\x00\x00"
 PINGRESP = b"\xd0\x00"
 DISCONNECT = 0xE0
@@ -33,12 +38,12 @@ def listening() -> Iterator[socket.socket]:
         yield server
 
 
-def connected(server: socket.socket) -> tuple[BoundedClient, socket.socket]:
+def connected(server: socket.socket, keepalive: int = 30) -> tuple[BoundedClient, socket.socket]:
     client = BoundedClient(
         CallbackAPIVersion.VERSION2, largest=1_000_000, client_id="x",
         protocol=MQTTProtocolVersion.MQTTv311, reconnect_on_failure=False,
     )  # fmt: skip
-    client.connect("127.0.0.1", server.getsockname()[1], 30)
+    client.connect("127.0.0.1", server.getsockname()[1], keepalive)
     peer, _ = server.accept()
     peer.settimeout(10)
     client.loop_write()  # only the loop writes
@@ -93,6 +98,18 @@ def test_packets_of_all_kinds_come_in_the_order_in_which_they_were_sent(listenin
     assert got == [(1, 10), (2, 20), (3, 1_000_000 - 7), (4, 40), (5, 5000)]
 
 
+@pytest.mark.parametrize("end", [b"\x32\x02\0\0", b"\xf0\0"], ids=["malformed", "unknown"])
+def test_nothing_behind_what_ends_the_connection_comes_out(listening: socket.socket, end: bytes) -> None:
+    client, peer = connected(listening)
+    got: list[Publish] = []
+    client.on_publishes = got.extend
+    assert client.loop(1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS  # the CONNACK
+    peer.sendall(_numbered(1, 10) + end + _numbered(2, 10))
+    assert client.loop(1.0) == MQTTErrorCode.MQTT_ERR_PROTOCOL
+    peer.close()
+    assert [each.number for each in got] == [1]
+
+
 def test_many_threads_queue_packets_and_all_go_out_whole_and_in_order(
     listening: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +162,54 @@ def test_a_wake_lets_the_loop_write_at_once_and_only_the_first_before_it_does(
     client.loop(0.05)
     peer.close()
     assert len(written) == 2
+
+
+def test_messages_are_a_sign_of_life_though_a_ping_is_not_answered(listening: socket.socket) -> None:
+    client, peer = connected(listening, keepalive=1)
+    got: list[Publish] = []
+    client.on_publishes = got.extend
+    began = time.monotonic()
+    while time.monotonic() - began < 3.5:
+        peer.sendall(_short(10))
+        assert client.loop(0.05) == MQTTErrorCode.MQTT_ERR_SUCCESS
+        time.sleep(0.05)
+    peer.close()
+    assert got
+
+
+def test_a_websocket_loses_no_packet_where_the_socket_takes_part_of_a_frame() -> None:
+    with closing(socket.socket()) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        peers: list[socket.socket] = []
+        accepting = threading.Thread(target=lambda: peers.append(_websocket(server)))
+        accepting.start()
+        client = BoundedClient(
+            CallbackAPIVersion.VERSION2, largest=1_000_000, client_id="x", transport="websockets",
+            protocol=MQTTProtocolVersion.MQTTv311, reconnect_on_failure=False,
+        )  # fmt: skip
+        client.connect("127.0.0.1", server.getsockname()[1], 30)
+        accepting.join()
+    with closing(peers[0]) as peer:
+        client.loop_write()
+        assert _frame(peer)[0] == CONNECT
+        peer.sendall(b"\x82\x04" + CONNACK)
+        client.loop(1.0)
+        for number in range(8000):
+            assert client.tell("c", struct.pack(">H", number) + bytes(998), retain=False)
+        for _ in range(5):
+            client.loop(0.01)  # the peer does not read: the socket fills
+        frames: list[bytes] = []
+        reading = threading.Thread(target=_frames, args=(peer, 8000 * 1006, frames))
+        reading.start()
+        until = time.monotonic() + 10
+        while reading.is_alive() and time.monotonic() < until:
+            client.loop(0.05)
+        reading.join()
+    received = b"".join(frames)
+    numbers = [struct.unpack_from(">H", received, at + 6)[0] for at in range(0, len(received), 1006)]
+    assert numbers == list(range(8000))
 
 
 class Flood:
@@ -211,3 +276,45 @@ def _numbered(number: int, size: int) -> bytes:
 def _told(size: int) -> bytes:
     body = struct.pack(">H", 1) + b"c" + bytes(size)
     return bytes([0x30, len(body) % 128 | 128, len(body) // 128]) + body
+
+
+def _websocket(server: socket.socket) -> socket.socket:
+    """The next client, its handshake (RFC 6455, section 4) answered."""
+    peer, _ = server.accept()
+    peer.settimeout(5)
+    asked = b""
+    while not asked.endswith(b"\r\n\r\n"):
+        asked += peer.recv(4096)
+    fields = (line.split(b": ", 1) for line in asked.split(b"\r\n")[1:] if b": " in line)
+    key = next(value for name, value in fields if name.lower() == b"sec-websocket-key")
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    answer += b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " + base64.b64encode(digest)
+    peer.sendall(answer + b"\r\n\r\n")
+    return peer
+
+
+def _frames(peer: socket.socket, size: int, frames: list[bytes]) -> None:
+    """What is in frames up to ``size`` bytes in all, or until the peer falls silent."""
+    while size > 0:
+        try:
+            frames.append(_frame(peer))
+        except TimeoutError:
+            return
+        size -= len(frames[-1])
+
+
+def _frame(peer: socket.socket) -> bytes:
+    """What is in the next frame, unmasked."""
+    length = _whole(peer, 2)[1] & 0x7F
+    if length >= 126:
+        length = int.from_bytes(_whole(peer, 2 if length == 126 else 8), "big")
+    mask, data = np.frombuffer(_whole(peer, 4), np.uint8), np.frombuffer(_whole(peer, length), np.uint8)
+    return bytes(data ^ np.resize(mask, length))
+
+
+def _whole(peer: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        data += peer.recv(size - len(data)) or b"\0" * size  # over: nothing that was sent
+    return data[:size]
