@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -119,6 +120,27 @@ def test_streams_that_ended_do_not_add_up(room: Ward) -> None:
     room.chunk("s3", 0)
     assert room.store.strips()[-1].name == "s3", "one of its name may come again"
     assert room.store.strips()[-1].ended is None
+
+
+def test_many_that_end_at_once_cost_each_of_them_the_same(room: Ward) -> None:
+    def seconds(n: int) -> float:
+        """CPU of ``n`` ends."""
+        for k in range(n):
+            room.join(f"s{k}")
+            room.chunk(f"s{k}", 0, after=0.0)
+        began = time.process_time()
+        for k in range(n):
+            room.store.ended(f"s{k}", 1.0, "II")
+        return time.process_time() - began
+
+    few, many = (min(seconds(n) for _ in range(3)) for n in (500, 4000))
+    assert many < 8 * 3 * few
+    room.now += ENDED_SECONDS
+    room.join("last")
+    for _ in range(ENDED_MOST):
+        room.chunk("last", 0)
+        room.store.ended("last", 1.0, "II")
+    assert len(room.store._strips) == len(room.store._ended) == 1, "all of long ago are forgotten"
 
 
 def test_beats_are_kept_in_figures_and_whole_only_while_somebody_looks(room: Ward) -> None:
