@@ -110,6 +110,30 @@ def test_a_stream_is_live_stale_delayed_or_ended_by_our_own_clock(room: Ward) ->
     assert room.store.named("a") is None
 
 
+@pytest.mark.parametrize("step", [-7200.0, 86_400.0, 40.0])
+def test_a_stream_whose_clock_is_set_and_set_again_is_live(room: Ward, step: float) -> None:
+    room.join("a")
+    for clock in (0.0, step, 0.0):
+        for k in range(20):
+            room.chunk("a", k + clock)
+        strip = room.store.named("a")
+        assert strip is not None
+        assert status_of(room.store, strip).stream.condition == "live"
+
+
+def test_a_clock_that_runs_slow_for_hours_makes_nothing_late_and_a_backlog_stays_late(room: Ward) -> None:
+    room.join("a")
+    for k in range(20_000):
+        room.chunk("a", k, after=1.0005)
+    strip = room.store.named("a")
+    assert strip is not None
+    assert status_of(room.store, strip).stream.condition == "live", "10 s have come together in 6 hours"
+    room.now += 600.0
+    for k in range(20_000, 30_000):
+        room.chunk("a", k)
+    assert status_of(room.store, strip).stream.condition == "delayed", "for three hours it has not caught up"
+
+
 def test_streams_that_ended_do_not_add_up(room: Ward) -> None:
     for n in range(ENDED_MOST + 50):
         room.join(f"s{n}")
@@ -159,6 +183,22 @@ def test_beats_are_kept_in_figures_and_whole_only_while_somebody_looks(room: War
     assert strip.latest[0] == BEATS + 9
     assert strip.watched is None
     assert WATCHED_BEATS < BEATS
+
+
+def test_a_flat_line_has_no_heart_rate_though_one_was_published(room: Ward) -> None:
+    room.join("a")
+    room.chunk("a", 0)
+    strip = room.store.named("a")
+    assert strip is not None
+    StoreSink(room.store).state("a", {"heart_rate": 164.0, "beats": 20, "odd_beats": 0, "alerts": []})
+    for n in range(10):
+        room.store.beat("a", beat(0.1 * n, 0.4), None, 0.0)
+    shown = []
+    for k in range(1, 13):
+        room.chunk("a", k)
+        shown.append(status_of(room.store, strip).stream.heart_rate)
+    assert shown[:4] == [150.0] * 4
+    assert shown[7:] == [None] * 5, "no beat for more than six seconds"
 
 
 def test_the_heart_rate_is_that_of_the_last_good_beats_and_ends_where_the_published_one_does(

@@ -104,6 +104,11 @@ class Trace:
             if self.head - first <= SIZE:  # nothing was overwritten meanwhile
                 return first, found
 
+    @property
+    def end(self) -> float:
+        """UTC behind the newest sample, s."""
+        return self.origin + self.head / self.rate
+
     def at(self, t: float) -> float:
         """Number of the sample at UTC ``t``, s."""
         return (t - self.origin) * self.rate
