@@ -78,7 +78,8 @@ def send(url: str) -> None:
 def unharmed(looker: Looker) -> None:
     assert looker.page.evaluate("typeof owned") == "undefined"
     assert looker.page.locator("main img, main script, aside img, aside svg, main b[on]").count() == 0
-    assert looker.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    for wide in ("document.documentElement", "document.getElementById('view')"):
+        assert looker.page.evaluate(f"{wide}.scrollWidth <= {wide}.clientWidth"), "nothing sticks out"
     looker.settled()
 
 
@@ -96,6 +97,8 @@ def test_names_are_text_wherever_they_stand(
     shown = page.eval_on_selector_all(".tile .name", "nodes => nodes.map(node => node.textContent)")
     assert set(shown) <= set(NAMES)
     assert LEAD in page.eval_on_selector_all(".tile .lead", "nodes => nodes.map(node => node.textContent)")
+    cut = "nodes => nodes.filter(node => !node.hidden && node.scrollWidth > node.clientWidth).length"
+    assert page.eval_on_selector_all(".tile .alarm", cut) == 0, "a long name takes no room of an alarm's"
     page.screenshot(path=shots / f"hostile-{'phone' if screen else 'desk'}.png")
     unharmed(looker)
     for name in NAMES:
