@@ -30,7 +30,7 @@ def test_everything_that_is_sent_is_accounted_for(patients: list[Path], tmp_path
         assert 0 < run.beat.p50 <= run.beat.p99
         assert run.bytes_loaded > 50_000_000
     (loop,) = report.result["straightforward"]
-    assert loop["stream_seconds"] >= 1
+    assert loop["stream_seconds"] + loop["behind"] >= 1  # two busy cores may leave all of it waiting
     assert loop["loop"] > 0
     assert loop["failures"] == 0
     assert [row[1] for row in report.tables[0][1:]] == ["10", "1"]

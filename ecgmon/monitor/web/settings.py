@@ -13,6 +13,7 @@ class PageSettings(Settings, frozen=True):
     """The live page and its API, on the port of ``http``."""
 
     enabled: bool = True
+    """False: neither page nor API, only what ``http`` has of itself."""
     viewers: Annotated[int, Meta(ge=1, le=1000, description="browsers that may look at a time")] = 16
     alerts: Annotated[int, Meta(ge=1, le=100_000, description="alerts kept to look back at")] = 500
     hosts: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
