@@ -317,11 +317,9 @@ def test_the_place_of_a_viewer_who_left_is_free_at_once_though_nothing_is_told(
 ) -> None:
     monkeypatch.setattr("ecgmon.monitor.web.feed.STATUS", 10**9)
     client = viewer(site)
-    client.settimeout(0.5)
-    with pytest.raises(TimeoutError):
-        while client.recv(65_536):
-            pass
-    client.close()  # politely, having read all
+    time.sleep(0.5)
+    assert b"event: status" in client.recv(1 << 20), "politely, having read all"
+    client.close()
     assert left(site, 1.0)
 
 
