@@ -23,7 +23,7 @@ class Parts(Protocol):
     """What a stream consists of."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Each part, which is sent before the next is asked for."""
+        """Each part, which is sent before the next is asked for; empty where there is nothing to say."""
 
     def close(self) -> None:
         """Nobody wants more; called once, also where nothing was asked for."""

@@ -32,6 +32,7 @@ from ecgmon import __version__
 from ecgmon.config import Settings
 from ecgmon.errors import EcgmonError
 from ecgmon.monitor.answers import Page, Request, Site, Stream
+from ecgmon.monitor.sockets import cut, has_left, prepare_stream
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,6 @@ REQUEST_BYTES: Final = 16_384
 
 TOKEN_LENGTH: Final = 16
 """A shorter token could be guessed."""
-
-STREAM_BUFFER: Final = 65_536
-"""Bytes of a stream that wait to be sent, before the system's own doubling."""
 
 TEXT: Final = "text/plain; charset=utf-8"
 
@@ -185,7 +183,7 @@ class _Server(ThreadingHTTPServer):
             if oldest is None:
                 return False
             del self._silent[oldest]
-            _cut(oldest)
+            cut(oldest)
         return self._free.acquire(timeout=YIELDING)
 
     def heard(self, request: socket.socket) -> None:
@@ -194,10 +192,8 @@ class _Server(ThreadingHTTPServer):
             self._silent.pop(request, None)
 
     def goes_on(self, request: socket.socket) -> None:
-        """Its answer is a stream: it gives its place back, and is not cut off. Little waits in the system for
-        a client that reads slowly: it would be old when it is read."""
-        with contextlib.suppress(OSError):  # the client is gone
-            request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER)
+        """Its answer is a stream: it gives its place back, and is not cut off."""
+        prepare_stream(request)
         self._give_back(request)
 
     def _give_back(self, request: socket.socket) -> None:
@@ -207,7 +203,7 @@ class _Server(ThreadingHTTPServer):
             release()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        end = threading.Timer(TIMEOUT, _cut, [request])  # a timeout of the socket is for one read only
+        end = threading.Timer(TIMEOUT, cut, [request])  # a timeout of the socket is for one read only
         end.daemon = True
 
         def release() -> None:
@@ -228,11 +224,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         log.debug("a client went away: %s", sys.exception())
-
-
-def _cut(request: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it is closed already
-        request.shutdown(socket.SHUT_RDWR)
 
 
 class _Bounded:
@@ -326,6 +317,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._begin(HTTPStatus.OK, headers)
             try:
                 for part in stream.parts if body else ():
+                    if has_left(self.connection):
+                        break
                     self.wfile.write(part)
             except OSError:
                 raise  # the client is gone

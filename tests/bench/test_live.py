@@ -18,7 +18,6 @@ SETTINGS = LiveSettings(
 
 
 @pytest.mark.usefixtures("needs_mosquitto")
-@pytest.mark.xdist_group("live")
 def test_everything_that_is_sent_is_accounted_for(patients: list[Path], tmp_path: Path) -> None:
     said: list[str] = []
     report, found = live.run(patients, SETTINGS, tmp_path, {}, said.append)

@@ -24,7 +24,7 @@ from tests.deploy.prometheus import SHIPPED, Prometheus, Series, prometheus
 from tests.integration.load import Devices
 from tests.integration.test_serve_mqtt import Daemon, daemon
 
-pytestmark = [pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 STREAMS = 8
 SPEED = 20

@@ -21,6 +21,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from ecgmon.ecg.types import Alert, Chunk, Evidence, ModelRef
 from ecgmon.monitor.http import CONNECTIONS, HttpServer, HttpSettings, _Server
 from ecgmon.monitor.pipeline import Pipeline, PipelineSettings, Scorer
+from ecgmon.monitor.web.asked import MOST_SEEN
 from ecgmon.monitor.web.files import files
 from ecgmon.monitor.web.looking import Looking
 from ecgmon.monitor.web.settings import PageSettings
@@ -190,7 +191,7 @@ def test_alerts_come_in_pages_and_by_stream_kind_and_state(site: Site) -> None:
         ("/api/v1/streams/sim-001/samples?seconds=-1", 400),
         ("/api/v1/streams/sim-001/samples?seconds=9999999999999999999", 400),
         ("/api/v1/live?see=1@x", 400),
-        ("/api/v1/live?see=" + ",".join(map(str, range(300))), 400),
+        ("/api/v1/live?see=" + ",".join(map(str, range(MOST_SEEN + 1))), 400),
         ("/api/v1/live?" + "&".join(f"a{n}=1" for n in range(40)), 400),
         ("/page/..%2f..%2fapi.py", 404),
         ("/page/../api.py", 404),
@@ -289,6 +290,60 @@ def test_a_viewer_that_does_not_read_holds_nobody_up_and_is_cut_off(
         time.sleep(0.05)
     assert feed.viewers == 0
     client.close()
+
+
+def left(site: Site, seconds: float) -> bool:
+    """Whether nobody looks any more within so long."""
+    feed = site.looking.site._api._feed
+    deadline = time.monotonic() + seconds
+    while feed.viewers and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not feed.viewers
+
+
+def viewer(site: Site, buffer: int = 65_536) -> socket.socket:
+    """A client that has got the first of the feed."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    client.settimeout(5)
+    client.connect(site.server.address)
+    client.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert client.recv(12) == b"HTTP/1.0 200"
+    return client
+
+
+def test_the_place_of_a_viewer_who_left_is_free_at_once_though_nothing_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgmon.monitor.web.feed.STATUS", 10**9)
+    client = viewer(site)
+    time.sleep(0.5)
+    assert b"event: status" in client.recv(1 << 20), "politely, having read all"
+    client.close()
+    assert left(site, 1.0)
+
+
+def test_a_viewer_who_vanished_is_gone_long_before_what_is_told_fills_the_buffers(
+    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgmon.monitor.sockets.UNHEARD", 500)
+    monkeypatch.setattr("ecgmon.monitor.http._Handler.timeout", 60.0)
+    monkeypatch.setattr("ecgmon.monitor.web.feed.TICK", 0.02)
+    monkeypatch.setattr("ecgmon.monitor.web.feed.STATUS", 1)
+    site = new_site()
+    client = viewer(site, 2048)  # takes no more than that, as one whose machine is off
+    assert left(site, 10.0)
+    client.close()
+
+
+def test_how_the_streams_are_is_worked_out_once_for_all_viewers(site: Site) -> None:
+    clients = [viewer(site) for _ in range(8)]
+    statuses = site.looking.site._api._feed.statuses
+    before = statuses.rounds
+    time.sleep(2.0)
+    assert 1 <= statuses.rounds - before <= 2.0 / 0.5 + 1, "not once a second for each of them"
+    for client in clients:
+        client.close()
 
 
 def test_head_of_the_feed_leaves_no_viewer_behind(standing: Site) -> None:

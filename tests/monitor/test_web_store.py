@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +110,30 @@ def test_a_stream_is_live_stale_delayed_or_ended_by_our_own_clock(room: Ward) ->
     assert room.store.named("a") is None
 
 
+@pytest.mark.parametrize("step", [-7200.0, 86_400.0, 40.0])
+def test_a_stream_whose_clock_is_set_and_set_again_is_live(room: Ward, step: float) -> None:
+    room.join("a")
+    for clock in (0.0, step, 0.0):
+        for k in range(20):
+            room.chunk("a", k + clock)
+        strip = room.store.named("a")
+        assert strip is not None
+        assert status_of(room.store, strip).stream.condition == "live"
+
+
+def test_a_clock_that_runs_slow_for_hours_makes_nothing_late_and_a_backlog_stays_late(room: Ward) -> None:
+    room.join("a")
+    for k in range(20_000):
+        room.chunk("a", k, after=1.0005)
+    strip = room.store.named("a")
+    assert strip is not None
+    assert status_of(room.store, strip).stream.condition == "live", "10 s have come together in 6 hours"
+    room.now += 600.0
+    for k in range(20_000, 30_000):
+        room.chunk("a", k)
+    assert status_of(room.store, strip).stream.condition == "delayed", "for three hours it has not caught up"
+
+
 def test_streams_that_ended_do_not_add_up(room: Ward) -> None:
     for n in range(ENDED_MOST + 50):
         room.join(f"s{n}")
@@ -119,6 +144,27 @@ def test_streams_that_ended_do_not_add_up(room: Ward) -> None:
     room.chunk("s3", 0)
     assert room.store.strips()[-1].name == "s3", "one of its name may come again"
     assert room.store.strips()[-1].ended is None
+
+
+def test_many_that_end_at_once_cost_each_of_them_the_same(room: Ward) -> None:
+    def seconds(n: int) -> float:
+        """CPU of ``n`` ends."""
+        for k in range(n):
+            room.join(f"s{k}")
+            room.chunk(f"s{k}", 0, after=0.0)
+        began = time.process_time()
+        for k in range(n):
+            room.store.ended(f"s{k}", 1.0, "II")
+        return time.process_time() - began
+
+    few, many = (min(seconds(n) for _ in range(3)) for n in (500, 4000))
+    assert many < 8 * 3 * few
+    room.now += ENDED_SECONDS
+    room.join("last")
+    for _ in range(ENDED_MOST):
+        room.chunk("last", 0)
+        room.store.ended("last", 1.0, "II")
+    assert len(room.store._strips) == len(room.store._ended) == 1, "all of long ago are forgotten"
 
 
 def test_beats_are_kept_in_figures_and_whole_only_while_somebody_looks(room: Ward) -> None:
@@ -137,6 +183,22 @@ def test_beats_are_kept_in_figures_and_whole_only_while_somebody_looks(room: War
     assert strip.latest[0] == BEATS + 9
     assert strip.watched is None
     assert WATCHED_BEATS < BEATS
+
+
+def test_a_flat_line_has_no_heart_rate_though_one_was_published(room: Ward) -> None:
+    room.join("a")
+    room.chunk("a", 0)
+    strip = room.store.named("a")
+    assert strip is not None
+    StoreSink(room.store).state("a", {"heart_rate": 164.0, "beats": 20, "odd_beats": 0, "alerts": []})
+    for n in range(10):
+        room.store.beat("a", beat(0.1 * n, 0.4), None, 0.0)
+    shown = []
+    for k in range(1, 13):
+        room.chunk("a", k)
+        shown.append(status_of(room.store, strip).stream.heart_rate)
+    assert shown[:4] == [150.0] * 4
+    assert shown[7:] == [None] * 5, "no beat for more than six seconds"
 
 
 def test_the_heart_rate_is_that_of_the_last_good_beats_and_ends_where_the_published_one_does(

@@ -186,6 +186,15 @@ def test_a_full_ward_of_300_holds_30_frames_a_second(new_daemon: New, look: Look
     assert max(rates) >= FRAMES
     looker.settled()
 
+    looker.context.close()
+    large = look(daemon.url, viewport={"width": 3840, "height": 2160})
+    large.until("document.querySelectorAll('.tile').length > 256")
+    large.until("[...document.querySelectorAll('.tile')].every(t => t.dataset.condition === 'live')")
+    large.page.wait_for_timeout(3000)
+    assert large.page.get_attribute("#link", "data-state") == "live", "a 4K screen has more in sight"
+    large.page.screenshot(path=shots / "ward-4k.png")
+    large.settled()
+
 
 def test_a_daemon_with_a_token_is_looked_at_by_those_who_know_it(
     new_daemon: New, look: Look, tmp_path: Path
@@ -234,6 +243,15 @@ def test_what_was_held_up_on_its_way_is_not_shown_as_live(new_daemon: New, look:
     )
     assert late == ["live", "live", "stale", "live"]
     looker.settled()
+
+
+def test_who_may_not_look_is_told_why(new_daemon: New, look: Look) -> None:
+    source = {"type": "simulator", "streams": 1, "speed": 1.0}
+    daemon = new_daemon(source=source, page={"viewers": 1})
+    look(daemon.url).page.wait_for_selector('.tile[data-condition="live"]')
+    second = look(daemon.url).page
+    second.wait_for_selector('#link[data-state="lost"]')
+    assert "page.viewers" in second.inner_text("#link")
 
 
 def test_a_daemon_without_a_page_has_none_and_keeps_nothing(new_daemon: New) -> None:

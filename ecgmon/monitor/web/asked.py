@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
-MOST_SEEN: Final = 256
-"""Streams that one viewer can see at a time."""
+MOST_SEEN: Final = 512
+"""Streams that one viewer can see at a time: a wall of small tiles on a 4K screen has some 300. With long
+numbers they take 9 KB of a request."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a failure

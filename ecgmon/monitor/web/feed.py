@@ -30,7 +30,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ecgmon.monitor.web.asked import Query, Refused
-from ecgmon.monitor.web.shapes import beat_row, status_of
+from ecgmon.monitor.web.shapes import StreamStatus, beat_row
+from ecgmon.monitor.web.statuses import Statuses
 from ecgmon.monitor.web.store import RecentStore
 from ecgmon.monitor.web.strip import WATCHED_BEATS, Figures, Strip
 from ecgmon.monitor.web.trace import STEP_MV, Trace
@@ -78,6 +79,7 @@ class Feed:
     def __init__(self, store: RecentStore, facts: Facts, viewers: int) -> None:
         self.store = store
         self.facts = facts
+        self.statuses = Statuses(store)
         self._most = viewers
         self._lock = threading.Lock()
         self._watched: dict[int, int] = {}
@@ -92,7 +94,8 @@ class Feed:
         with self._lock:
             if self.viewers >= self._most or self.closing.is_set():
                 raise Refused(
-                    HTTPStatus.SERVICE_UNAVAILABLE, f"{self._most} viewers look already (page.viewers)"
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    f"as many look already as may (page.viewers: {self._most})",
                 )
             self.viewers += 1
         return View(self, wish)
@@ -129,7 +132,7 @@ class View:
         self._at = dict(wish.see)
         self._beats: dict[int, int] = {}
         self._whole = 0
-        self._told: dict[int, Any] = {}
+        self._told: dict[int, StreamStatus] = {}
         self._alerts = wish.alerts
         self._skipped = 0
         self._focus: Strip | None = None
@@ -146,9 +149,8 @@ class View:
             told = self._alerts
             parts = list(self._news(strips))
             if looks % STATUS == 0 or self._alerts != told:
-                parts.insert(0, self._status(strips))
-            if parts:
-                yield b"".join(parts)
+                parts.insert(0, self._status())
+            yield b"".join(parts)  # or nothing: whether the viewer is still there is asked each time
             looks += 1
             self._feed.closing.wait(max(TICK / 4, TICK - (time.monotonic() - began)))
 
@@ -159,28 +161,19 @@ class View:
                 self._feed.watch(self._focus, -1)
             self._feed.left(self._skipped)
 
-    def _status(self, strips: Mapping[int, Strip]) -> bytes:
-        news, ages = [], []
-        for strip in strips.values():
-            now = status_of(self._store, strip)
-            ages.append((strip.id, now.age))
-            shown = msgspec.structs.replace(now.stream, beats=0, odd_beats=0)  # these change with every beat
-            if self._told.get(strip.id) != shown or strip.id == self._wish.focus:
-                self._told[strip.id] = shown
-                news.append(now.stream)
-        gone = [number for number in self._told if number not in strips]
+    def _status(self) -> bytes:
+        made, _, streams = self._feed.statuses.newest()
+        news = []
+        for number, known in streams.items():
+            if self._told.get(number) != known.shown or number == self._wish.focus:
+                self._told[number] = known.shown
+                news.append(known.now.stream)
+        gone = [number for number in self._told if number not in streams]
         for number in gone:
             del self._told[number]
-        return _event(
-            "status",
-            {
-                "now": round(time.monotonic(), 3),
-                "streams": news,
-                "gone": gone,
-                "ages": ages,
-                "skipped": self._skipped,
-            },
-        )
+        ages = [(number, known.now.age) for number, known in streams.items()]
+        told = {"streams": news, "gone": gone, "ages": ages, "skipped": self._skipped}
+        return _event("status", {"now": round(made, 3), **told})
 
     def _news(self, strips: Mapping[int, Strip]) -> Iterator[bytes]:
         samples: list[tuple[int, int, str]] = []

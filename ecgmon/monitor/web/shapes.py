@@ -10,13 +10,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ecgmon.ecg.types import AlertKind, Samples
 from ecgmon.monitor.web.store import RecentStore
-from ecgmon.monitor.web.strip import ALARMING, GOOD, ODD, SCORED, Figures, Strip, Whole
+from ecgmon.monitor.web.strip import ALARMING, GOOD, LONG_CHUNK, ODD, SCORED, Figures, Strip, Whole
 
 OLD: Final = 3.0
 """Samples that are older, s, beyond what a chunk of theirs takes, are not shown as live."""
-
-LONG_CHUNK: Final = 5.0
-"""Of a chunk's length so much counts at most, s."""
 
 KINDS: Final = get_args(AlertKind)
 
@@ -137,7 +134,7 @@ def status_of(store: RecentStore, strip: Strip) -> StreamNow:
             fs=None if trace is None else trace.fs,
             rate=None if trace is None else trace.rate,
             quality="unknown" if ended else strip.quality,  # type: ignore[arg-type] # one of the words
-            heart_rate=None if ended else strip.heart_rate(),
+            heart_rate=None if ended else strip.heart_rate(store.epoch(strip.name)),
             beats=state.beats,
             odd_beats=state.odd_beats,
             alerts=[Standing(**alert) for alert in state.alerts],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final, Protocol
 
 from ecgmon.ecg.types import Alert, Beat, Chunk, Quality, Score
@@ -22,6 +23,10 @@ ENDED_SECONDS: Final = 60.0
 
 ENDED_MOST: Final = 200
 """And no more of them."""
+
+
+FORGOTTEN: Final = 8
+"""When one ends, so many that ended long ago are forgotten at most: many may end at once."""
 
 
 class Selector(Protocol):
@@ -57,6 +62,7 @@ class RecentStore(Observer):
         self._live = live
         self._clock = clock
         self._strips: dict[str, Strip] = {}
+        self._ended: dict[str, Strip] = {}  # of them, in the order in which they ended
         self._made = 0
         self.run = secrets.token_hex(4)
         """Names this run: numbers of streams, samples and alerts mean nothing to another."""
@@ -117,12 +123,12 @@ class RecentStore(Observer):
             return
         now = self._clock()
         strip.ended = now
-        gone = [s for s in self._strips.values() if s.ended is not None]
-        for each in gone[: max(0, len(gone) - ENDED_MOST)]:
-            del self._strips[each.name]
-        for each in gone[-ENDED_MOST:]:
-            if each.ended is not None and now - each.ended >= ENDED_SECONDS:
-                del self._strips[each.name]
+        self._ended.pop(stream, None)
+        self._ended[stream] = strip
+        for name, each in list(islice(self._ended.items(), FORGOTTEN)):
+            since = now if each.ended is None else each.ended
+            if len(self._ended) > ENDED_MOST or now - since >= ENDED_SECONDS:
+                del self._ended[name], self._strips[name]
 
     def state(self, stream: str, state: State) -> None:
         """As :class:`~ecgmon.sinks.base.Sink`: the newest state of a stream."""
@@ -134,6 +140,7 @@ class RecentStore(Observer):
 
     def _new(self, name: str) -> Strip:
         self._made += 1
+        self._ended.pop(name, None)
         self._strips.pop(name, None)  # one that ended: the newcomer stands last
         strip = self._strips[name] = Strip(self._made, name)
         return strip

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from ecgmon.ecg.types import Beat, Chunk, Samples, Score
 from ecgmon.monitor.middle import median
-from ecgmon.monitor.web.trace import Trace
+from ecgmon.monitor.web.trace import BACK, Trace
 
 BEATS: Final = 48
 """Beats whose figures are kept."""
@@ -20,6 +20,15 @@ WATCHED_BEATS: Final = 32
 
 RATE_BEATS: Final = 8
 """RR intervals that the shown heart rate is the median of, as in alerts."""
+
+SILENCE: Final = 5.0
+"""No beat for so long, s, and what a chunk takes: the last intervals tell nothing of now."""
+
+LONG_CHUNK: Final = 5.0
+"""Of a chunk's length so much counts at most, s."""
+
+DRIFT: Final = 1e-3
+"""A device's clock may lose so much of each second for ever, and what comes is not late for that."""
 
 _FIGURES: Final = struct.Struct("<dfffB3x")
 GOOD: Final = 1
@@ -113,10 +122,12 @@ class Strip:
             trace.form(chunk.fs, chunk.t)
         samples, t = chunk.samples, chunk.t
         span = samples.shape[1] / trace.fs
+        was_set = t < trace.end - BACK
+        before = math.inf if was_set else self.least_late + DRIFT * span
         if trace.put(samples, self._row, t, span):
             self.heard, self.span = received, span
             self.late = late = received - t - span
-            self.least_late = min(self.least_late, late)
+            self.least_late = min(before, late)
 
     def beat(self, beat: Beat, score: Score | None) -> None:
         """A beat is through."""
@@ -143,13 +154,18 @@ class Strip:
         """How old the newest sample is, s, at ``now`` (monotonic).
 
         Since it came; and where data come later than they once did (a broker or a device hands over what it
-        has kept), by so much more. Device clocks are not compared with ours.
+        has kept), by so much more. Device clocks are not compared with ours; they may run slow, and be set.
         """
         return max(0.0, now - self.heard) + max(0.0, self.late - self.least_late)
 
-    def heart_rate(self) -> float | None:
-        """Beats/min: of the last beats where these tell it, else as last published."""
+    def heart_rate(self, epoch: float | None = None) -> float | None:
+        """Beats/min: of the last beats where these tell it, else as last published; None where there has been
+        no beat for seconds, whatever was published before. ``epoch``: UTC of stream time 0, s."""
         last = self.figures(self.n_beats - RATE_BEATS)
+        if last and epoch is not None and self.trace is not None:
+            silence = self.trace.end - (epoch + last[-1].r)
+            if silence > SILENCE + min(self.span, LONG_CHUNK):
+                return None
         rr = [one.rr for one in last if one.flags & GOOD and math.isfinite(one.rr)]
         state = self.state
         if len(rr) < 3 or (state.heart_rate is None and state.beats > RATE_BEATS):
@@ -161,4 +177,4 @@ class Strip:
         self._leads, self._lead = leads, lead
         self._row = leads.index(lead) if lead in leads else 0
         if before is not None and before != self.lead and self.trace is not None:
-            self.trace.form(self.trace.fs, self.trace.origin + self.trace.head / self.trace.rate)
+            self.trace.form(self.trace.fs, self.trace.end)

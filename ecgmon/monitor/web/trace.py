@@ -15,7 +15,7 @@ from ecgmon.ecg.compiled import compiled
 from ecgmon.ecg.types import Samples
 
 SHOWN_HZ: Final = 125.0
-"""Rates of what is kept lie between two thirds of it and four thirds."""
+"""Rates of what is kept lie between two thirds of it and one and a half times."""
 
 STEP_MV: Final = 0.005
 """One step of the samples, mV: a twentieth of a small square's height on paper."""
@@ -104,17 +104,21 @@ class Trace:
             if self.head - first <= SIZE:  # nothing was overwritten meanwhile
                 return first, found
 
+    @property
+    def end(self) -> float:
+        """UTC behind the newest sample, s."""
+        return self.origin + self.head / self.rate
+
     def at(self, t: float) -> float:
         """Number of the sample at UTC ``t``, s."""
         return (t - self.origin) * self.rate
 
     def _leap(self, off: float, t: float) -> bool:
-        """``t`` lies ``off`` s behind the end."""
+        """``t`` lies ``off`` s behind the end. A gap counts no more samples than are kept."""
         if -BACK < off < 0:
             return False
-        gap = round(off * self.rate) if off > 0 else 1
-        at = np.arange(self.head, self.head + min(gap, SIZE)) & (SIZE - 1)
-        self._ring[at] = MISSING
+        gap = min(round(off * self.rate), SIZE) if off > 0 else 1
+        self._ring[np.arange(self.head, self.head + gap) & (SIZE - 1)] = MISSING
         self.head += gap
         self._place(t)
         return True

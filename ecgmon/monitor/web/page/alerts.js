@@ -1,5 +1,5 @@
 // The alerts of all streams, the newest first.
-import { element, say } from "./dom.js";
+import { arrange, element, say } from "./dom.js";
 import { api } from "./token.js";
 import { clock, kind, one, PRIORITY } from "./words.js";
 
@@ -26,14 +26,16 @@ export class AlertList {
     this.rows = new Map(); // id to its row
     this.past = []; // older ones, asked for
     this.next = undefined;
-    model.addEventListener("alerts", (event) => this.show(event.news ?? null));
-    this.show(null);
+    model.addEventListener("alerts", () => this.show());
+    model.addEventListener("run", () => this.renew());
+    this.show();
   }
 
   show() {
     const alerts = [...this.model.alerts.values()].reverse();
-    const standing = alerts.filter((alert) => alert.state === "raised").length;
-    say(this.standing, alerts.length ? `${standing} standing` : "none so far");
+    const told = alerts.filter((alert) => alert.state === "raised").length;
+    const standing = Math.max(told, this.model.standing()); // of some it was told too long ago to be in this list
+    say(this.standing, alerts.length || standing ? `${standing} standing` : "none so far");
     const shown = [...alerts.slice(0, SHOWN), ...this.past.filter((alert) => !this.model.alerts.has(alert.id))];
     const before = this.rows;
     this.rows = new Map();
@@ -41,9 +43,23 @@ export class AlertList {
       const known = before.get(alert.id);
       this.rows.set(alert.id, known?.alert === alert ? known : { alert, node: row(alert) });
     }
-    const nodes = [...this.rows.values()].map(({ node }) => node);
-    if (nodes.some((node, i) => this.list.children[i] !== node) || nodes.length !== this.list.children.length) this.list.replaceChildren(...nodes);
+    this.place([...this.rows.values()].map(({ node }) => node));
     this.older.hidden = alerts.length === 0 || this.next === null;
+  }
+
+  /** A row that is made anew, for its alert was told again, takes the focus of the one before. */
+  place(nodes) {
+    const id = this.list.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+    arrange(this.list, nodes);
+    if (id && !this.list.contains(document.activeElement)) this.rows.get(id)?.node.firstChild.focus({ preventScroll: true });
+  }
+
+  /** Another run of the daemon: what was asked for is of the past. */
+  renew() {
+    this.past = [];
+    this.next = undefined;
+    say(this.older, "Older");
+    this.show();
   }
 
   async more() {
@@ -52,6 +68,7 @@ export class AlertList {
       const page = await api(`/api/v1/alerts?limit=100${before}`);
       this.past.push(...page.alerts);
       this.next = page.next;
+      say(this.older, "Older");
       this.show();
     } catch (error) {
       say(this.older, `Older: ${error.message}`);

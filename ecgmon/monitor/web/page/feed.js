@@ -8,14 +8,13 @@ const LONGEST = 8000;
 const SETTLE = 150; // ms that what is seen must stay the same
 
 export class Feed {
-  /** `model` hears the events; `state(word)` hears "connecting", "live" or "lost". */
+  /** `model` hears the events; `state(word)` hears "connecting", "live" or "lost" and, where it is known, why. */
   constructor(model, state) {
     this.model = model;
     this.state = state;
     this.seen = [];
     this.focus = 0;
     this.pause = FIRST;
-    this.tries = 0;
   }
 
   start() {
@@ -41,6 +40,7 @@ export class Feed {
     this.abort?.abort();
     const abort = (this.abort = new AbortController());
     this.heard = performance.now();
+    let why;
     try {
       const response = await fetch(`/api/v1/live?${this.query()}`, { headers: headers(), signal: abort.signal, cache: "no-store" });
       if (response.status === 401) {
@@ -48,20 +48,22 @@ export class Feed {
         this.heard = null;
         return await refused(() => this.connect());
       }
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      await readEvents(response, (name, data) => {
-        if (abort !== this.abort) return;
-        this.heard = performance.now();
-        if (name === "hello") {
-          this.pause = FIRST;
-          this.state("live");
-        }
-        this.model.hear(name, data);
-      });
+      if (!response.ok) why = (await response.json().catch(() => ({}))).detail; // a proxy may say it otherwise
+      else await readEvents(response, (name, data) => this.hear(abort, name, data));
     } catch (error) {
       if (error.name === "SyntaxError") console.error(error);
     }
-    if (abort === this.abort) this.broken();
+    if (abort === this.abort) this.broken(why);
+  }
+
+  hear(abort, name, data) {
+    if (abort !== this.abort) return;
+    this.heard = performance.now();
+    if (name === "hello") {
+      this.pause = FIRST;
+      this.state("live");
+    }
+    this.model.hear(name, data);
   }
 
   query() {
@@ -72,12 +74,12 @@ export class Feed {
     return parts.join("&");
   }
 
-  broken() {
+  /** `why`: what the daemon said, if it said something. */
+  broken(why) {
     this.abort?.abort();
     this.abort = null;
     this.heard = null;
-    this.tries += 1;
-    this.state("lost");
+    this.state("lost", why);
     this.again = setTimeout(() => this.connect(), this.pause * (0.5 + Math.random() / 2));
     this.pause = Math.min(this.pause * 2, LONGEST);
   }

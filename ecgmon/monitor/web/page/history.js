@@ -1,6 +1,6 @@
 // The alerts of one stream, each with what it rests on.
 import { moment, priority } from "./alerts.js";
-import { element, say } from "./dom.js";
+import { arrange, element, say } from "./dom.js";
 import { drawBeat } from "./plots.js";
 import { api } from "./token.js";
 import { lasting, one, probability } from "./words.js";
@@ -49,8 +49,9 @@ export class History {
       if (row?.alert.state === alert.state) this.rows.set(alert.id, row);
       else this.rows.set(alert.id, { alert, details: this.row(alert, row?.details.open ?? false) });
     }
-    const nodes = [...this.rows.values()].map(({ details }) => details);
-    if (nodes.some((node, i) => this.list.children[i] !== node) || nodes.length !== this.list.children.length) this.list.replaceChildren(...nodes);
+    const id = this.list.contains(document.activeElement) ? document.activeElement.closest("details").dataset.id : null;
+    arrange(this.list, [...this.rows.values()].map(({ details }) => details));
+    if (id && !this.list.contains(document.activeElement)) this.rows.get(id)?.details.firstChild.focus({ preventScroll: true });
   }
 
   row(alert, open) {
@@ -76,7 +77,7 @@ export class History {
       alert.heart_rate === null ? null : `heart rate ${Math.round(alert.heart_rate)}/min`,
       alert.beats ? one(alert.beats, "odd beat") : null,
       alert.p_value === null ? null : `p ${probability(alert.p_value)}, threshold ${probability(alert.threshold)}`,
-      told ? `error ${told.error.toFixed(2)} mV` : null,
+      told ? `error ${told.error?.toFixed(2) ?? "?"} mV` : null,
       `model ${alert.model.name} ${alert.model.hash.slice(0, 8)}`,
     ].filter(Boolean);
     const items = [...(told?.findings ?? []).map((finding) => finding.text), facts.join(" · ")];

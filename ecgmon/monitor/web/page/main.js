@@ -12,19 +12,29 @@ const node = (id) => document.getElementById(id);
 const view = node("view");
 const options = { filter: "", order: localStorage.getItem("order") ?? "name", size: localStorage.getItem("size") ?? "fit" };
 const model = new Model();
-const feed = new Feed(model, (state) => {
-  const words = { connecting: "connecting", live: "connected", lost: "connection lost, trying again" };
+const feed = new Feed(model, (state, why) => {
+  const words = { connecting: "connecting", live: "connected", lost: why ? `${why}; trying again` : "connection lost, trying again" };
   mark(node("link"), "data-state", state);
   say(node("link").querySelector(".word"), words[state]);
 });
 const wall = new Wall(model, feed, options);
 let shown = null;
 
-function route() {
+/** The stream that the address names; null: none, or nothing that can be read. */
+function named() {
   const found = location.hash.match(/^#\/stream\/(.+)$/);
+  try {
+    return found && decodeURIComponent(found[1]);
+  } catch {
+    return null;
+  }
+}
+
+function route() {
+  const found = named();
   shown?.close();
-  shown = found ? new OneStream(model, feed, decodeURIComponent(found[1])) : wall;
-  document.title = found ? `${decodeURIComponent(found[1])} - ecgmon` : "ecgmon";
+  shown = found ? new OneStream(model, feed, found) : wall;
+  document.title = found ? `${found} - ecgmon` : "ecgmon";
   node("tools").classList.toggle("on-one", !!found);
   say(node("scale"), found ? "25 mm/s · 10 mm/mV · 0.5-40 Hz" : "25 mm/s · 10 mm/mV · large square 0.2 s, 0.5 mV · 0.5-40 Hz");
   shown.open(view);
@@ -54,6 +64,15 @@ function theme(change = 0) {
   say(node("theme"), { system: "Auto", dark: "Dark", light: "Light" }[wanted]);
   themeChanged();
   shown?.themed();
+}
+
+/** On paper everything is as in the light, whatever the screen shows. */
+function printed(begins) {
+  if (begins) document.documentElement.dataset.theme = "light";
+  else return theme();
+  themeChanged();
+  shown?.themed();
+  shown?.frame(performance.now(), 0);
 }
 
 function help() {
@@ -119,6 +138,8 @@ node("filter").addEventListener("keydown", (event) => event.key === "Enter" && s
 node("theme").addEventListener("click", () => theme(1));
 node("help").addEventListener("click", help);
 addEventListener("keydown", keys);
+addEventListener("beforeprint", () => printed(true));
+addEventListener("afterprint", () => printed(false));
 addEventListener("hashchange", route);
 setInterval(counts, 500);
 route();

@@ -20,6 +20,13 @@ export class Model extends EventTarget {
     return null;
   }
 
+  /** Alerts that stand, as the streams' states say. */
+  standing() {
+    let n = 0;
+    for (const { info } of this.streams.values()) if (info.condition !== "ended") n += info.alerts.length;
+    return n;
+  }
+
   /** For the query of the feed: the stream, and from which sample on. */
   position(number) {
     const stream = this.streams.get(number);
@@ -40,7 +47,7 @@ export class Model extends EventTarget {
       this.alerts.clear();
       this.lastAlert = 0;
       this.least = this.before = Infinity;
-      this.dispatchEvent(new Event("alerts"));
+      this.dispatchEvent(new Event("run"));
     }
     this.run = data.run;
     this.facts = data;

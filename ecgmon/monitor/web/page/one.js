@@ -123,7 +123,10 @@ export class OneStream {
   words(now) {
     const { stream } = this;
     if (!stream) {
-      mark(this.strip, "data-condition", "stale");
+      for (const node of [this.node, this.strip]) mark(node, "data-condition", "stale");
+      this.alarm.hidden = true; // what was of the stream before is not of now
+      say(this.rate, "-- /min");
+      say(this.facts, "");
       say(this.veiled, this.model.run === null ? "connecting" : "there is no such stream now");
       return;
     }
@@ -141,7 +144,7 @@ export class OneStream {
     say(this.rate, live && info.heart_rate !== null ? `${Math.round(info.heart_rate)} /min` : "-- /min");
     const pace = stream.signal ? stream.signal.pace() / stream.signal.rate : 1;
     const fast = Math.abs(pace - 1) > 0.15 ? `, played ${pace.toFixed(1)} times as fast` : "";
-    say(this.facts, `${condition}${fast} · ${quality(info.quality)} · lead ${info.lead ?? "?"}, ${info.fs ?? "?"} Hz · ${one(info.beats, "beat")}, ${info.odd_beats} odd`);
+    say(this.facts, `${condition}${fast} · ${live ? quality(info.quality) : "signal unknown"} · lead ${info.lead ?? "?"}, ${info.fs ?? "?"} Hz · ${one(info.beats, "beat")}, ${info.odd_beats} odd`);
     if (!live) say(this.veiled, veil(condition, stream.ageNow(now)));
   }
 

@@ -58,7 +58,7 @@ export class Tile {
     if (!live) say(this.veiled, veil(condition, stream.ageNow(now)));
     const rate = live && info.heart_rate !== null ? `${Math.round(info.heart_rate / 5) * 5} per minute` : "no heart rate";
     const alerts = alert ? `${alert.severity} ${kind(alert.kind)}, ${one(info.alerts.length, "alert")}` : "no alert";
-    mark(this.node, "aria-label", `${stream.name}: ${alerts}, ${condition}, ${rate}, ${quality(info.quality)}`);
+    mark(this.node, "aria-label", `${stream.name}: ${alerts}, ${condition}, ${rate}${live ? `, ${quality(info.quality)}` : ""}`);
   }
 
   frame() {

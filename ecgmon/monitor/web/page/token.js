@@ -31,7 +31,8 @@ export function refused(again) {
   asking.addEventListener("close", () => {
     asking.remove();
     asking = null;
-    if (input.value) sessionStorage.setItem(KEY, input.value.trim());
+    const token = input.value.trim();
+    if (/^[\x21-\x7e]+$/.test(token)) sessionStorage.setItem(KEY, token); // else no header could carry it
     again();
   });
   document.body.append(asking);

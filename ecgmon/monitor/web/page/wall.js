@@ -6,6 +6,7 @@ import { gravest, rank } from "./words.js";
 const SIZES = { small: [250, 92, 1.8], medium: [330, 124, 2.4], large: [460, 172, 3.2] }; // least width, height, mm
 const HIGHEST = 220; // of a tile that is as large as all streams in sight allow
 const GAP = 8;
+const MOST = 512; // streams that the daemon shows at a time
 const MANY = 16; // more tiles are drawn by turns, each in every other frame: 30 times a second, 2 pixels at a time
 
 export class Wall {
@@ -68,7 +69,7 @@ export class Wall {
     this.pitch = pitch;
     this.node.style.height = `${Math.ceil(this.shown.length / this.columns) * pitch}px`;
     const first = Math.max(0, Math.floor((this.view.scrollTop - GAP) / pitch)) * this.columns;
-    const last = Math.ceil((this.view.scrollTop + this.view.clientHeight) / pitch) * this.columns;
+    const last = Math.min(first + MOST, Math.ceil((this.view.scrollTop + this.view.clientHeight) / pitch) * this.columns);
     const seen = this.shown.slice(first, last);
     const numbers = new Set(seen.map((stream) => stream.number));
     if (mm !== this.mm) {
