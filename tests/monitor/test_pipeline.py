@@ -225,7 +225,7 @@ def test_a_chunk_is_acknowledged_once_and_after_its_beats_were_handed_on(
         def beat(self, stream: str, beat: Beat, score: Score | None, latency: float) -> None:  # noqa: ARG002
             seen.append(f"beat {beat.index}")
 
-    chunks = [replace(c, ack=lambda i=i: seen.append(i)) for i, c in enumerate(ward(seconds=30.0))]  # type: ignore[misc]
+    chunks = [replace(c, ack=lambda i=i: seen.append(i)) for i, c in enumerate(ward(seconds=30.0))]
     pipeline = Pipeline(
         new_scorer(), PipelineSettings(batch=BatchSettings(size=9, seconds=1e1)), (), [Order()], Clock()
     )
