@@ -61,8 +61,8 @@ def _take_as_part(dispatcher: Any) -> None:
     """Compiled functions that call this one get the :class:`ecgmon.ecg.linked.Part`, and those that call it
     with a number in their text share one version.
 
-    numba makes one more for every such number, ``median(ring, 25)`` beside ``median(ring, 10)``: a tenth of
-    the time to compile all, and nothing gained.
+    numba makes one more for every such number, ``median(ring, 25)`` beside ``median(ring, 10)``: more
+    to compile, and nothing gained.
     """
     part: Any = _njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=Part)(
         dispatcher.py_func

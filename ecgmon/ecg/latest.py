@@ -1,5 +1,4 @@
-"""The last numbers of a row, kept in order: their running median at a tenth of the cost of sorting them with
-each."""
+"""The last numbers of a row, kept in order: their running median without sorting them with each."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class StreamAlerts:
     standing: dict[AlertKind, Alert] = field(default_factory=dict)
     """What was raised and is not cleared, without its evidence."""
     _evidence: dict[AlertKind, bytes] = field(default_factory=dict)
-    """What that rests on, packed: as lists of floats it is four times as large."""
+    """What that rests on, packed: as lists of floats it is several times as large."""
     watch: Watch = field(init=False)
     _next: AlertSettings = field(init=False)
 

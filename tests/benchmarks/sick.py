@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ecgmon.commands.recordings import labelled
@@ -59,7 +60,9 @@ def retimed(
     for beat, interval, window in zip(record.beats, rr, windows, strict=True):
         t += interval if np.isfinite(interval) else 1.0
         known, basic, irregular = rhythm.beat(t, good=beat.good)
-        beats.append(replace(beat, r=t, rr=known, rr_local=basic, irregularity=irregular, window=window))
+        beats.append(
+            structs.replace(beat, r=t, rr=known, rr_local=basic, irregularity=irregular, window=window)
+        )
     return replace(record, beats=beats, labels=labels)
 
 
@@ -131,7 +134,7 @@ def blocking(record: RecordBeats, seed: int, blocked: float, conducted: float) -
         windows.append(window)
     return replace(
         record,
-        beats=[replace(beat, window=w) for beat, w in zip(record.beats, windows, strict=True)],
+        beats=[structs.replace(beat, window=w) for beat, w in zip(record.beats, windows, strict=True)],
         labels=labels,
     )
 

@@ -14,7 +14,7 @@ import wfdb
 from ecgmon.ecg import memory, room
 from ecgmon.ecg.frontend import Frontend, Output
 from ecgmon.ecg.quality import CLIPPED, FLAT, MISSING, NOISY
-from ecgmon.ecg.types import Beat, Quality, Samples
+from ecgmon.ecg.types import FS, Beat, Quality, Samples
 from ecgmon.errors import DataError
 from ecgmon.monitor.statefile import VERSION
 from tests.ecg import plain
@@ -100,6 +100,16 @@ def test_more_given_beats_in_a_second_than_the_room_has_rows_are_all_given(heart
     halves = Frontend(125.0, r_peaks=given)
     again = [*halves.feed(x[:1300]).beats, *halves.feed(x[1300:]).beats, *halves.flush().beats]
     assert [beat_row(b) for b in again] == [beat_row(b) for b in beats]
+
+
+def test_a_chunk_that_ends_where_the_room_is_full_is_worked_off_once(heart: Heart) -> None:
+    x, _ = heart(125.0, 30.0)
+    whole = Frontend(125.0)
+    wanted = [second.second for second in [*whole.feed(x).quality, *whole.flush().quality]]
+    for cut in range((room.SECONDS - 2) * FS, (room.SECONDS + 1) * FS, 3):  # at one of these no row is free
+        frontend = Frontend(125.0)
+        found = [*frontend.feed(x[:cut]).quality, *frontend.feed(x[cut:]).quality, *frontend.flush().quality]
+        assert [second.second for second in found] == wanted
 
 
 @pytest.mark.parametrize("raw", [b"", b"x" * 100, None, "text"])
