@@ -62,6 +62,19 @@ class Health:
 
     def ready(self) -> Page:
         """200 when chunks can come in and alerts go out, else 503; each part with its own word."""
+        parts = self._parts()
+        parts |= {
+            "shedding": self._shedding(),
+            **({} if self.durable is None else {"state": {"durable": self.durable()}}),
+        }
+        return json_page(parts, _status(parts["ready"]))
+
+    def amiss(self) -> list[str]:
+        """The parts that are why we are not ready: of ``broker``, ``pipeline`` and ``sinks``."""
+        parts = self._parts()
+        return [name for name in ("broker", "pipeline", "sinks") if not parts[name]["ok"]]
+
+    def _parts(self) -> dict[str, Any]:
         brokers = {name: _connection(end) for name, end in self._ends.items()}
         broker_ok = all(part["ok"] for part in brokers.values())
         sinks = {name: _delivery(end) for name, end in self._ends.items() if name != "source"}
@@ -72,16 +85,13 @@ class Health:
         elif self.draining:
             pipeline = {"ok": False, "detail": "shutting down"}
         ok = broker_ok and sinks_ok and bool(pipeline["ok"])
-        parts = {
+        return {
             "ready": ok,
             "broker": {"ok": broker_ok, **brokers},
             "model": {"ok": True, "name": self._model.name, "hash": self._model.hash},
             "pipeline": pipeline,
             "sinks": {"ok": sinks_ok, **sinks},
-            "shedding": self._shedding(),
-            **({} if self.durable is None else {"state": {"durable": self.durable()}}),
         }
-        return json_page(parts, _status(ok))
 
     def _look(self, now: float) -> None:
         """Has more been shed since the last look?"""

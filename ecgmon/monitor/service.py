@@ -130,11 +130,15 @@ class Service:
         if self.keeper is not None:
             self._stack.callback(self.keeper.close)
             self.metrics.registry.register(KeeperTotals(self.keeper))
+        self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
+        if self.keeper is not None:
+            keeper = self.keeper
+            self.health.durable = lambda: keeper.durable
         observers: list[Observer] = [self.metrics]
         sinks = list(self.sinks.values())
         looking = None
         if settings.http.enabled and settings.page.enabled:
-            looking = Looking(settings, scorer, lambda: self.pipeline.live, self._clock)
+            looking = Looking(settings, scorer, lambda: self.pipeline.live, self.health.amiss, self._clock)
             observers.append(looking.store)
             sinks.append(looking.sink)
             self.metrics.registry.register(looking.totals)
@@ -143,10 +147,6 @@ class Service:
             scorer, settings, sinks, observers, self._clock, keeper=self.keeper,
             connected=lambda: bool(getattr(self.source, "connected", True)),
         )  # fmt: skip
-        self.health = Health(scorer.model_ref, self.source, self.sinks, self._clock, settings.stall_seconds)
-        if self.keeper is not None:
-            keeper = self.keeper
-            self.health.durable = lambda: keeper.durable
         self.metrics.ready.set_function(lambda: float(self.health.ready().status == HTTPStatus.OK))
         self.metrics.observer_failures.set_function(lambda: self.pipeline.observer_failures)
         self.metrics.add_totals(

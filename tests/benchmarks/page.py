@@ -88,7 +88,7 @@ def shown(name: str, values: list[float], unit: float, what: str) -> None:
 
 def a_viewer(store: RecentStore, sink: StoreSink, more: Callable[[], int]) -> list[float]:
     """CPU seconds for a second of looking."""
-    feed = Feed(store, Facts("m", 0.009, 0.01), 1)
+    feed = Feed(store, Facts("m", 0.009, 0.01), 1, list)
     see = ",".join(str(n + 1) for n in range(SEEN))
     view = feed.view(Wish.of(Query(f"run={store.run}&see={see}", ("run", "see")), store.run))
     took = []

@@ -257,10 +257,13 @@ def test_ready_tells_broker_model_and_pipeline_apart(health: Health) -> None:
     assert parts["broker"] == {
         "ok": False, "source": {"ok": True}, "mqtt": {"ok": False, "error": "it refused us: not authorized"},
     }  # fmt: skip
+    assert health.amiss() == ["broker"]
     health.sink.connected = True  # type: ignore[attr-defined]
     assert read(health.ready())[0] == 200
+    assert health.amiss() == []
     health.draining = True
     assert read(health.ready())[0] == 503
+    assert health.amiss() == ["pipeline"]
     assert read(health.alive())[0] == 200
 
 

@@ -39,7 +39,7 @@ class Site:
         self, pieces: list[Chunk], scorer: Scorer, http_: HttpSettings, page: PageSettings = DEFAULT
     ) -> None:
         self.looking = Looking(
-            SimpleNamespace(http=http_, page=page), MODEL, lambda: self.pipeline.live, time.monotonic
+            SimpleNamespace(http=http_, page=page), MODEL, lambda: self.pipeline.live, list, time.monotonic
         )
         store, sink = self.looking.store, self.looking.sink
         self.pipeline = Pipeline(scorer, PipelineSettings(lead="II"), [sink], [store], time.monotonic)
@@ -379,6 +379,11 @@ def test_a_name_that_was_made_to_lead_here_is_refused(new_site: Callable[..., Si
     ):  # fmt: skip
         assert site.ask("/api/v1/streams", Host=host)[0] == status, host
         assert site.ask("/", Host=host)[0] == status, host
+
+
+@pytest.mark.parametrize(("by", "status"), [("same-origin", 200), ("none", 200), ("cross-site", 403)])
+def test_pages_of_other_sites_get_nothing_of_the_api(standing: Site, by: str, status: int) -> None:
+    assert standing.ask("/api/v1/streams", **{"Sec-Fetch-Site": by})[0] == status
 
 
 def test_every_answer_says_what_a_browser_may_do_with_it(standing: Site) -> None:

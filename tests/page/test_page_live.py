@@ -144,6 +144,20 @@ def test_a_connection_that_breaks_greys_everything_and_comes_back_to_another_run
     assert others == []
 
 
+def test_a_monitor_that_cannot_hear_its_broker_says_so(
+    broker: Mosquitto, new_daemon: New, look: Look
+) -> None:
+    daemon = new_daemon(source={"type": "mqtt", "broker": {"url": broker.url, "reconnect_max_seconds": 1.0}})
+    looker = look(daemon.url)
+    looker.page.wait_for_selector('#link[data-state="live"]')
+    broker.stop()
+    looker.page.wait_for_selector('#link[data-state="amiss"]')
+    assert looker.page.inner_text("#link").strip() == "monitor not ready: broker"
+    broker.start()
+    looker.page.wait_for_selector('#link[data-state="live"]', timeout=30_000)
+    looker.settled()
+
+
 def frames(page: Any) -> list[float]:
     """Times of animation frames over six seconds, two of them scrolling, ms."""
     times: list[float] = page.evaluate(

@@ -9,7 +9,7 @@ event      data
 =========  ============================================================================================
 hello      the run, the step of the samples, the thresholds
 status     streams that are new or changed, numbers of those that are gone, the age of every stream (s),
-           and when it was told (s, from any origin)
+           which parts of the monitor are why it is not ready, and when it was told (s, from any origin)
 data       samples ``[stream, number of the first, base64 of 16-bit steps]``, and beats ``[stream, number,
            at which sample, rr, score, p-value, flags]``, of the streams that are seen
 beat       a beat of the stream in focus, whole
@@ -23,7 +23,7 @@ import base64
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -76,9 +76,12 @@ class Wish(NamedTuple):
 class Feed:
     """Lets ``viewers`` look at a time."""
 
-    def __init__(self, store: RecentStore, facts: Facts, viewers: int) -> None:
+    def __init__(
+        self, store: RecentStore, facts: Facts, viewers: int, amiss: Callable[[], list[str]]
+    ) -> None:
         self.store = store
         self.facts = facts
+        self.amiss = amiss
         self.statuses = Statuses(store)
         self._most = viewers
         self._lock = threading.Lock()
@@ -173,6 +176,7 @@ class View:
             del self._told[number]
         ages = [(number, known.now.age) for number, known in streams.items()]
         told = {"streams": news, "gone": gone, "ages": ages, "skipped": self._skipped}
+        told["amiss"] = self._feed.amiss()
         return _event("status", {"now": round(made, 3), **told})
 
     def _news(self, strips: Mapping[int, Strip]) -> Iterator[bytes]:

@@ -35,13 +35,16 @@ class Model(Protocol):
 
 
 class Looking:
-    """``store`` observes the pipeline, ``sink`` is among its sinks, ``site`` is served, ``totals`` counts."""
+    """``store`` observes the pipeline, ``sink`` is among its sinks, ``site`` is served, ``totals`` counts.
+
+    ``amiss`` names the parts of the monitor that are why it is not ready."""
 
     def __init__(
         self,
         settings: Wanted,
         model: Model,
         live: Callable[[], Mapping[str, Live]],
+        amiss: Callable[[], list[str]],
         clock: Callable[[], float],
     ) -> None:
         warm()
@@ -51,6 +54,7 @@ class Looking:
             self.store,
             Facts(model.model_ref.name, model.threshold, model.beat_threshold),
             settings.page.viewers,
+            amiss,
         )
         self.site = LivePage(self.store, self._feed, settings.http.host, settings.page.hosts)
         self.totals = PageTotals(self._feed)

@@ -44,6 +44,8 @@ class LivePage:
         page = file_page(request)
         if page is not None:
             return _safe(page)
+        if request.header("Sec-Fetch-Site") == "cross-site":
+            return _problem(HTTPStatus.FORBIDDEN, "asked for by a page of another site")
         try:
             answer = self._api.answer(request)
         except Refused as refused:

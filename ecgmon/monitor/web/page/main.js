@@ -12,11 +12,12 @@ const node = (id) => document.getElementById(id);
 const view = node("view");
 const options = { filter: "", order: localStorage.getItem("order") ?? "name", size: localStorage.getItem("size") ?? "fit" };
 const model = new Model();
+const link = { state: "connecting", why: null };
 const feed = new Feed(model, (state, why) => {
-  const words = { connecting: "connecting", live: "connected", lost: why ? `${why}; trying again` : "connection lost, trying again" };
-  mark(node("link"), "data-state", state);
-  say(node("link").querySelector(".word"), words[state]);
+  Object.assign(link, { state, why });
+  tellLink();
 });
+for (const told of ["status", "streams"]) model.addEventListener(told, tellLink);
 const wall = new Wall(model, feed, options);
 let shown = null;
 
@@ -28,6 +29,14 @@ function named() {
   } catch {
     return null;
   }
+}
+
+/** How we and the monitor behind the page are connected: what it cannot hear it does not watch. */
+function tellLink() {
+  const amiss = link.state === "live" && model.amiss.length > 0;
+  const words = { connecting: "connecting", live: "connected", lost: link.why ? `${link.why}; trying again` : "connection lost, trying again" };
+  mark(node("link"), "data-state", amiss ? "amiss" : link.state);
+  say(node("link").querySelector(".word"), amiss ? `monitor not ready: ${model.amiss.join(", ")}` : words[link.state]);
 }
 
 function route() {

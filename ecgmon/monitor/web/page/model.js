@@ -13,6 +13,7 @@ export class Model extends EventTarget {
     this.facts = null;
     this.since = 0;
     this.least = this.before = Infinity;
+    this.amiss = []; // parts of the monitor that are why it is not ready
   }
 
   byName(name) {
@@ -67,6 +68,7 @@ export class Model extends EventTarget {
       stream.info = info;
     }
     for (const number of data.gone) this.streams.delete(number);
+    this.amiss = data.amiss;
     const late = this.late(data.now, now);
     for (const [number, age] of data.ages) this.streams.get(number)?.aged(age === null ? null : age + late, now);
     this.dispatchEvent(new Event(changed ? "streams" : "status"));
