@@ -13,13 +13,7 @@ from ecgmon import cli
 from ecgmon.commands.examples import EXAMPLES, GENERAL, epilog
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (
-    "README.md",
-    "deploy/README.md",
-    "deploy/OPERATION.md",
-    "deploy/TUTORIAL.md",
-    "tests/benchmarks/FIGURES.md",
-)
+PAGES = ("README.md", "deploy/README.md", "deploy/TUTORIAL.md")
 LINES = [words for examples in [GENERAL, *EXAMPLES.values()] for _, words in examples]
 
 
