@@ -162,13 +162,9 @@ def _hand_back(runs: Sequence[tuple[Baseline, int]], after: Floats, ends: Intege
         first = end
 
 
-def judge_record(judge: Judge, record: RecordBeats) -> list[Judged | None]:
-    """Run one recording from an empty baseline; ``None`` for beats that are not good."""
-    return judge_records(judge, [record])[0]
-
-
 def judge_records(judge: Judge, records: Sequence[RecordBeats]) -> list[list[Judged | None]]:
-    """Run recordings side by side, which fills the batches, each from an empty baseline."""
+    """Run recordings side by side, which fills the batches, each from an empty baseline; ``None`` for beats
+    that are not good."""
     items: list[tuple[Beat, Baseline]] = []
     places: list[tuple[int, int]] = []
     for r, record in enumerate(records):

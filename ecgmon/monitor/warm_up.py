@@ -36,5 +36,7 @@ def warm_up(scorer: Scorer, settings: PipelineSettings) -> None:
     took = time.monotonic() - began
     if took >= WORTH_SAYING:
         log.info(
-            "compiled for %.1f s; a cache folder that can be written (NUMBA_CACHE_DIR) spares that", took
+            "compiled for %.1f s; the next start reads it from the cache, where its folder can be written "
+            "(NUMBA_CACHE_DIR)",
+            took,
         )
